@@ -1,0 +1,158 @@
+package annals
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/google/uuid"
+)
+
+// A Receipt is the answer to an append, one for each event. Keep it: together
+// with a checkpoint it proves what the journal promised.
+type Receipt struct {
+	ID         string    `json:"id"`
+	Position   Position  `json:"position"`
+	Sequence   Sequence  `json:"sequence,omitzero"` // without an entity there is none
+	RecordedAt time.Time `json:"recorded_at"`
+	Hash       Hash      `json:"hash"` // SHA-256 of the entry's bytes
+	Duplicate  bool      `json:"duplicate"`
+	Durable    bool      `json:"durable"`
+}
+
+// Append adds events in order, all or none, and returns one receipt each.
+//
+// When Append returns without error the events are on stable storage, unless
+// [Options.SyncInterval] says otherwise, and visible to every read that begins
+// afterwards. Events without an id get a new one, events without a time that of
+// the call. The context's actor and tags apply (see [WithActor] and [WithTags]).
+//
+// An event whose id is there already with the same content is not added again:
+// its receipt is the first one, marked Duplicate. Other content is a
+// *[ConflictError].
+//
+// If ctx ends first the events may or may not be stored. Repeat the call with the
+// same ids.
+//
+// Errors: [ErrInvalid], [ErrTooLarge], *[ConflictError], [ErrUnknown],
+// [ErrFailed], [ErrDiskFull], [ErrUnavailable], [ErrReadOnly], [ErrClosed],
+// *[CorruptError] (the journal is damaged).
+func (j *Journal) Append(ctx context.Context, events ...Event) ([]Receipt, error) {
+	return j.AppendExpect(ctx, nil, events...)
+}
+
+// AppendExpect is [Journal.Append] on condition that every expectation holds;
+// else nothing is added and the error is a *[ConflictError] with the current
+// sequence. If all events are duplicates the expectations are ignored.
+func (j *Journal) AppendExpect(ctx context.Context, expect []Expect, events ...Event) ([]Receipt, error) {
+	encoded := make([]Encoded, len(events))
+	for i := range events {
+		var err error
+		if encoded[i], err = events[i].Encode(); err != nil {
+			return nil, inEvent(i, len(events), err)
+		}
+	}
+	return j.AppendEncoded(ctx, expect, encoded...)
+}
+
+// AppendEncoded is [Journal.AppendExpect] for events in canonical form.
+func (j *Journal) AppendEncoded(ctx context.Context, expect []Expect, events ...Encoded) ([]Receipt, error) {
+	actor, tags := contextActor(ctx), contextTags(ctx)
+	if actor != nil || len(tags) > 0 {
+		merged := make([]Encoded, len(events))
+		for i := range events {
+			var err error
+			if merged[i], err = events[i].withContext(actor, tags); err != nil {
+				return nil, inEvent(i, len(events), err)
+			}
+		}
+		events = merged
+	}
+	return j.append(ctx, engine.Batch{Expect: j.expectations(expect)}, events)
+}
+
+// inEvent says which event of several an error is about.
+func inEvent(i, n int, err error) error {
+	if n == 1 {
+		return err
+	}
+	return fmt.Errorf("event %d: %w", i, err)
+}
+
+func (j *Journal) expectations(expect []Expect) []engine.Expect {
+	out := make([]engine.Expect, len(expect))
+	for i, x := range expect {
+		out[i] = engine.Expect{Tenant: x.Tenant, Entity: engine.Entity{Type: x.Entity.Type, ID: x.Entity.ID}, Sequence: x.Sequence}
+		if x.Tenant == "" {
+			out[i].Tenant = j.opts.Tenant
+		}
+	}
+	return out
+}
+
+// append finishes events, appends them and makes their receipts.
+func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) ([]Receipt, error) {
+	if len(events) == 0 {
+		return nil, fmt.Errorf("%w: there are no events to append", ErrInvalid)
+	}
+	if len(events) > MaxBatchEvents {
+		return nil, fmt.Errorf("%w: %d events, at most %d", ErrTooLarge, len(events), MaxBatchEvents)
+	}
+	b.Records = make([]engine.Record, len(events))
+	d := defaults{time: j.opts.Now(), recordedBy: j.opts.RecordedBy, maxBytes: j.opts.MaxEventBytes}
+	for i := range events {
+		r, err := j.record(&events[i], d)
+		if err != nil {
+			return nil, inEvent(i, len(events), err)
+		}
+		b.Records[i] = r
+	}
+	got, err := j.engine.Append(ctx, b)
+	if err != nil {
+		return nil, appendError(err)
+	}
+	receipts := make([]Receipt, len(got))
+	for i, r := range got {
+		receipts[i] = Receipt{
+			ID: b.Records[i].ID, Position: r.Position, Sequence: r.Sequence,
+			RecordedAt: r.RecordedAt, Hash: r.Hash, Duplicate: r.Duplicate, Durable: r.Durable,
+		}
+	}
+	return receipts, nil
+}
+
+// record makes the record of an event.
+func (j *Journal) record(e *Encoded, d defaults) (engine.Record, error) {
+	r := engine.Record{ID: e.ID(), Tenant: e.Tenant()}
+	if r.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return r, fmt.Errorf("make event id: %w", err)
+		}
+		r.ID = id.String()
+	}
+	if r.Tenant == "" {
+		r.Tenant = j.opts.Tenant
+	}
+	if entity := e.Entity(); entity.Type != "" {
+		r.Entity = engine.Entity{Type: entity.Type, ID: entity.ID}
+	}
+	d.id, d.tenant = r.ID, r.Tenant
+	var err error
+	r.Body, err = e.finish(d)
+	r.Same = func(stored []byte) bool { return sameContent(e, stored) }
+	return r, err
+}
+
+// appendError gives an engine's error the name it has here.
+func appendError(err error) error {
+	switch {
+	case errors.Is(err, engine.ErrSameID):
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	case errors.Is(err, engine.ErrTooLarge):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return err
+}

@@ -1,0 +1,220 @@
+package annals
+
+import (
+	"maps"
+	"math/bits"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+)
+
+// An Encoded is a checked event in canonical form, ready to be appended. It
+// never changes and may be used concurrently. Make one with [Event.Encode] or
+// [ParseEvent]; the zero value is no event.
+type Encoded struct {
+	values  []byte               // canonical texts of the members that were sent
+	at      [encodedMembers]span // where each is in values
+	sent    uint64               // a bit for each member that was sent
+	dropped int                  // assigned members that were dropped
+}
+
+// A span is a part of some text. An empty one means that there is none.
+type span struct {
+	from, to uint32
+}
+
+func (s span) empty() bool { return s.from == s.to }
+
+// set says where a member is; an empty text means that it was not sent.
+func (e *Encoded) set(m member, from, to int) {
+	if from != to {
+		e.at[m] = span{uint32(from), uint32(to)}
+		e.sent |= 1 << m
+	}
+}
+
+// has reports whether a member was sent.
+func (e *Encoded) has(m member) bool { return e.sent>>m&1 != 0 }
+
+// raw returns the canonical text of a member, nil if it was not sent. The caller
+// must not change it.
+func (e *Encoded) raw(m member) []byte {
+	if !e.has(m) {
+		return nil
+	}
+	return e.values[e.at[m].from:e.at[m].to]
+}
+
+// ID returns the event's id, "" if none was sent.
+func (e *Encoded) ID() string { return unquote(e.raw(memberID)) }
+
+// Type returns the event's type.
+func (e *Encoded) Type() string { return unquote(e.raw(memberType)) }
+
+// Tenant returns the event's tenant, "" if none was sent.
+func (e *Encoded) Tenant() string { return unquote(e.raw(memberTenant)) }
+
+// Entity returns what the event is about, the zero Entity if nothing was sent.
+func (e *Encoded) Entity() Entity { return decodeEntity(e.raw(memberEntity)) }
+
+// Time returns when the event happened, the zero time if none was sent.
+func (e *Encoded) Time() time.Time { return decodeTime(e.raw(memberTime)) }
+
+// Member returns the canonical JSON of a top-level member that was sent. The
+// caller must not change it.
+func (e *Encoded) Member(name string) (json []byte, ok bool) {
+	i := eventShape.index([]byte(name), 0)
+	if i < 0 || i >= encodedMembers || !e.has(member(i)) {
+		return nil, false
+	}
+	return e.raw(member(i)), true
+}
+
+// DroppedMembers returns how many assigned members [ParseOptions.DropAssigned]
+// has dropped.
+func (e *Encoded) DroppedMembers() int { return e.dropped }
+
+// JSON returns the event as it was sent, in canonical form: without what the
+// journal adds, so that [ParseEvent] takes it. The result is the caller's.
+func (e *Encoded) JSON() []byte {
+	dst := make([]byte, 0, e.size()+len("{}"))
+	for left := e.sent; left != 0; left &= left - 1 {
+		m := member(bits.TrailingZeros64(left))
+		dst = append(append(dst, memberPrefix[m]...), e.raw(m)...)
+	}
+	if len(dst) == 0 {
+		return append(dst, "{}"...)
+	}
+	dst[0] = '{'
+	return append(dst, '}')
+}
+
+// size returns the bytes of the canonical members that were sent.
+func (e *Encoded) size() int {
+	n := len(e.values)
+	for left := e.sent; left != 0; left &= left - 1 {
+		n += len(memberPrefix[bits.TrailingZeros64(left)])
+	}
+	return n
+}
+
+// defaults are what the journal adds to an event when it takes it.
+type defaults struct {
+	id         string    // used if none was sent; must not be empty then
+	time       time.Time // used if none was sent
+	tenant     string    // used if none was sent; must not be empty then
+	recordedBy Identity  // left out if zero
+	redacted   []string  // JSON pointers of what the door filtered
+	maxBytes   int       // limit of the finished entry
+}
+
+// finish returns the entry's body: its canonical members up to recorded_at,
+// without the closing brace. What was sent wins over the defaults, which are
+// checked as if they had been sent.
+//
+// Errors: [ErrInvalid] for a default, [ErrTooLarge].
+func (e *Encoded) finish(d defaults) ([]byte, error) {
+	if !e.has(memberType) {
+		return nil, e.check(-1, parseMode{}) // a zero Encoded
+	}
+	// The defaults are encoded like an event of their own, which fills the gaps.
+	b := builder{out: make([]byte, 0, 256+len(d.id)+len(d.tenant))}
+	if !e.has(memberID) {
+		b.text(memberID, d.id)
+	}
+	if !e.has(memberTime) {
+		b.time(memberTime, d.time)
+	}
+	if !e.has(memberVersion) {
+		b.text(memberVersion, defaultVersion)
+	}
+	if !e.has(memberTenant) {
+		b.text(memberTenant, d.tenant)
+	}
+	b.identity(memberRecordedBy, d.recordedBy)
+	b.strings(memberRedacted, d.redacted)
+	if b.err != nil {
+		return nil, b.err
+	}
+	more := b.encoded()
+	if (e.sent|more.sent)&alwaysPresent != alwaysPresent {
+		panic("annals: internal error: event finished without an id, time or tenant")
+	}
+	return e.join(&more, d.maxBytes)
+}
+
+// join returns the body of the members of e and those of more, which are others.
+func (e *Encoded) join(more *Encoded, maxBytes int) ([]byte, error) {
+	n := e.size() + more.size()
+	if n+engine.MaxAssignedBytes > maxBytes {
+		return nil, ErrTooLarge
+	}
+	dst := make([]byte, 0, n)
+	for left := e.sent | more.sent; left != 0; left &= left - 1 {
+		m := member(bits.TrailingZeros64(left))
+		dst = append(dst, memberPrefix[m]...)
+		if e.has(m) {
+			dst = append(dst, e.raw(m)...)
+		} else {
+			dst = append(dst, more.raw(m)...)
+		}
+	}
+	dst[0] = '{'
+	return dst, nil
+}
+
+// withContext returns the event with what the context of the append adds: the
+// actor if the event has none, and the tags whose names it does not have, after
+// its own and in the order of their names. It counts as sent.
+func (e *Encoded) withContext(actor *Actor, tags map[string]string) (Encoded, error) {
+	useActor := actor != nil && *actor != (Actor{}) && !e.has(memberActor)
+	if !useActor && len(tags) == 0 {
+		return *e, nil
+	}
+	b := builder{out: slices.Clone(e.values), done: *e}
+	if useActor {
+		b.actor(memberActor, *actor)
+	}
+	if len(tags) > 0 {
+		b.mergeTags(e.raw(memberTags), tags)
+	}
+	if b.err != nil {
+		return Encoded{}, b.err
+	}
+	return b.encoded(), nil
+}
+
+// mergeTags sets the tags of own, an object, and those of more with other names.
+func (b *builder) mergeTags(own []byte, more map[string]string) {
+	members := 0
+	more = maps.Clone(more)
+	for w := walk(own); w.next(); {
+		members++
+		delete(more, w.nameText())
+	}
+	if len(more) == 0 {
+		return
+	}
+	if members += len(more); members > MaxTags {
+		b.fail(memberTags, "has more than "+strconv.Itoa(MaxTags)+" members, those of the context included", "")
+		return
+	}
+	b.begin()
+	if len(own) > 0 {
+		b.out = append(b.out, own[:len(own)-1]...)
+	} else {
+		b.out = append(b.out, '{')
+	}
+	b.tagList(more)
+	b.out = append(b.out, '}')
+	b.end(memberTags)
+}
+
+// An Identity is a credential: a token, an OIDC subject, a service account, a
+// local user.
+type Identity struct {
+	Type string // such as token, oidc, service_account or local
+	ID   string
+}

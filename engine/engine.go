@@ -1,0 +1,295 @@
+// Package engine is the storage contract: what stands below the journal.
+//
+// The journal knows events; an [Engine] knows records: bytes, identities,
+// terms and positions. It assigns the total order, makes records durable, and
+// answers by position, by identity and (with the index) by term. It never looks
+// into a record's bytes, except through [Options] functions that the journal
+// hands down, and file names, offsets and tables never leave it.
+//
+// Package engine/enginetest holds the suite that every engine passes.
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// A Position is a place in the total order of one engine, from 0, without gaps.
+type Position uint64
+
+// A Sequence is a place in one entity's own order, from 1, without gaps. Zero
+// means that there is none: the record has no entity, or the entity no record.
+type Sequence uint64
+
+// A Hash is the SHA-256 of an entry's bytes. Its text form is hex.
+type Hash [32]byte
+
+// String returns the hash in hex.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (h *Hash) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(h) {
+		return fmt.Errorf("hash has %d characters, not %d", len(text), 2*len(h))
+	}
+	_, err := hex.Decode(h[:], text)
+	return err
+}
+
+// An Entity names the thing a record is about, within its tenant. The zero
+// Entity means none.
+type Entity struct {
+	Type, ID string
+}
+
+// A Term is one searchable fact of a record: a field and its value.
+type Term struct {
+	Field, Value string
+}
+
+// A Record is what the journal hands down for one event.
+type Record struct {
+	Tenant string // owner; part of every identity
+	ID     string // unique within Tenant for the engine's whole life
+	Entity Entity
+
+	// Body is the canonical entry up to recorded_at, without the closing brace;
+	// [Finish] completes it.
+	Body []byte
+
+	// Terms are the record's searchable facts, unhashed.
+	Terms []Term
+
+	// Same reports whether a stored entry with the same Tenant and ID has the
+	// content of this record, so that this is a retry. It may be called from any
+	// goroutine and must not keep its argument.
+	Same func(stored []byte) bool
+}
+
+// An Expect is a condition of an append: before it, Entity's last sequence must
+// be Sequence. Zero means that the entity must be new. The entity need not have
+// a record in the batch.
+type Expect struct {
+	Tenant   string
+	Entity   Entity
+	Sequence Sequence
+}
+
+// A Batch is one atomic append.
+type Batch struct {
+	Records []Record
+	Expect  []Expect
+
+	// Reserved lets the batch use the space that an engine keeps back for the
+	// journal's own notes when a disk is full. Only the journal sets it.
+	Reserved bool
+}
+
+// A Receipt is the answer for one record of a batch.
+type Receipt struct {
+	Position   Position
+	Sequence   Sequence // zero without an entity
+	RecordedAt time.Time
+	Hash       Hash
+	Duplicate  bool // the record was there before; the rest describes it
+	Durable    bool // on stable storage
+}
+
+// An Entry is a stored record.
+type Entry struct {
+	Position Position
+
+	// Bytes is the canonical entry. It is the caller's until the next step of
+	// the iteration that yielded it; a Read gives it away for good.
+	Bytes []byte
+}
+
+// Hash returns the entry's hash.
+func (e *Entry) Hash() Hash { return sha256.Sum256(e.Bytes) }
+
+// A Key is what an engine has to know of an entry to find it again.
+type Key struct {
+	Tenant string
+	ID     string
+	Entity Entity
+}
+
+// A Describe reads the key of a finished entry. The journal gives it to an
+// engine, which uses it to rebuild what it derives from its entries.
+type Describe func(entry []byte) (Key, error)
+
+// Errors that engines return and the journal passes on, possibly wrapped.
+var (
+	// ErrNotFound reports that nothing has the position or identity asked for.
+	ErrNotFound = errors.New("annals: not found")
+
+	// ErrUnknown reports that a write or sync failed after it had begun, so the
+	// batch may or may not be stored. Retrying with the same ids is safe.
+	ErrUnknown = errors.New("annals: outcome unknown")
+
+	// ErrFailed reports that an earlier write or sync failed: the engine takes
+	// nothing more until it is opened again. Nothing of this batch was stored.
+	ErrFailed = errors.New("annals: failed by an earlier write error")
+
+	// ErrDiskFull reports that there is no room. Nothing of this batch was
+	// stored, and appends resume by themselves when there is room again.
+	ErrDiskFull = errors.New("annals: disk full")
+
+	// ErrUnavailable reports that the engine is overloaded or its disk does not
+	// answer. Nothing of this batch was stored.
+	ErrUnavailable = errors.New("annals: unavailable")
+
+	// ErrReadOnly reports an append to an engine that was opened for reading.
+	ErrReadOnly = errors.New("annals: read-only")
+
+	// ErrClosed reports a call after Close.
+	ErrClosed = errors.New("annals: closed")
+
+	// ErrLocked reports that another process has the journal open for writing.
+	ErrLocked = errors.New("annals: locked by another process")
+
+	// ErrTooLarge reports a batch above [MaxBatchRecords] or [MaxBatchBytes].
+	ErrTooLarge = errors.New("annals: batch too large")
+
+	// ErrSameID reports a batch in which two records have one id and different
+	// content. Nothing was appended.
+	ErrSameID = errors.New("annals: two records of the batch have the same id and different content")
+
+	// ErrNewerFormat reports stored data of a later format version. Nothing was
+	// changed; use the newer program.
+	ErrNewerFormat = errors.New("annals: format is newer than this program")
+)
+
+// Limits of one batch.
+const (
+	MaxBatchRecords = 10_000
+	MaxBatchBytes   = 32 << 20 // of finished entries
+)
+
+// A ConflictError reports an append that contradicts what is stored. Nothing
+// was appended.
+type ConflictError struct {
+	Tenant string
+
+	// For an expectation that does not hold: the entity and its last sequence.
+	Entity   Entity
+	Expected Sequence
+	Current  Sequence
+
+	// For an id that is taken by other content: the id and its position.
+	ID       string
+	Position Position
+}
+
+func (e *ConflictError) Error() string {
+	if e.ID != "" {
+		return fmt.Sprintf("id %q is taken by other content at position %d", e.ID, e.Position)
+	}
+	return fmt.Sprintf("entity %s/%s is at sequence %d, not %d", e.Entity.Type, e.Entity.ID, e.Current, e.Expected)
+}
+
+// A CorruptError reports stored bytes that do not check out. It is evidence: no
+// engine repairs what it describes.
+type CorruptError struct {
+	Path   string // file or table, relative to the journal's directory
+	Offset int64  // first bad byte; -1 where that says nothing
+
+	// First and Next bound the positions that cannot be read, First inclusive
+	// and Next exclusive. They are equal when no entry is concerned.
+	First, Next Position
+
+	Err error // what is wrong
+}
+
+func (e *CorruptError) Error() string {
+	s := e.Path + " is corrupt"
+	if e.Offset >= 0 {
+		s += fmt.Sprintf(" at byte %d", e.Offset)
+	}
+	if e.Next > e.First {
+		s += fmt.Sprintf(" (positions %d to %d)", e.First, e.Next-1)
+	}
+	return s + ": " + e.Err.Error()
+}
+
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// An Engine stores records. All methods but Close may be called concurrently.
+type Engine interface {
+	// Append stores a batch, all or none, and returns one receipt a record, in
+	// order, once the batch is durable. The batch may be reused afterwards.
+	//
+	// Ids are checked before expectations. When every record is a duplicate the
+	// expectations are ignored and the first receipts are returned; otherwise
+	// they are checked, the new records appended and the duplicates answered. An
+	// id that other content has is a *ConflictError. Two records of one batch
+	// with one id must satisfy Same; the second is then a duplicate of the first.
+	//
+	// If ctx ends first its error is returned and the outcome is not known.
+	//
+	// Errors: *ConflictError, ErrTooLarge, ErrUnknown, ErrFailed, ErrDiskFull,
+	// ErrUnavailable, ErrReadOnly, ErrClosed, *CorruptError (damaged: no appends).
+	Append(ctx context.Context, b Batch) ([]Receipt, error)
+
+	// Read returns the entry at p, checked.
+	// Errors: ErrNotFound, ErrClosed, *CorruptError.
+	Read(ctx context.Context, p Position) (Entry, error)
+
+	// Scan yields the entries from from (inclusive) to to (exclusive) that are
+	// visible when it starts, in order. Damage is yielded as a *CorruptError that
+	// names the gap; the iteration goes on after it if the consumer does. Any
+	// other error ends it.
+	Scan(ctx context.Context, from, to Position) iter.Seq2[Entry, error]
+
+	// Follow is Scan without an end: it catches up and then yields new entries
+	// as they become visible, until ctx ends, whose error it yields last.
+	Follow(ctx context.Context, from Position) iter.Seq2[Entry, error]
+
+	// Find returns the position of the record with an identity, or ErrNotFound.
+	Find(ctx context.Context, tenant, id string) (Position, error)
+
+	// LastSequence returns the entity's last sequence, zero if it has none.
+	LastSequence(ctx context.Context, tenant string, e Entity) (Sequence, error)
+
+	// Size returns how many entries are visible: one past the last position.
+	Size() Position
+
+	// Checkpoint returns a signed C2SP checkpoint that covers at least the
+	// entries that were durable when it was called, making one if needed.
+	Checkpoint(ctx context.Context) ([]byte, error)
+
+	// Stats describes the engine's state at this moment.
+	Stats() Stats
+
+	// Damage returns what is known to be damaged; none when the engine is sound.
+	Damage() []*CorruptError
+
+	// Close waits for appends in progress and leaves everything durable. Calls
+	// after the first return nil.
+	Close() error
+}
+
+// Stats are an engine's figures.
+type Stats struct {
+	Entries     uint64
+	Entities    uint64 // distinct entities that have a sequence
+	LogBytes    int64  // bytes of records, headers included, preallocation not
+	TreeBytes   int64
+	IndexBytes  int64
+	Segments    int
+	Checkpoint  uint64 // size of the newest signed checkpoint
+	Groups      uint64 // commits since opening
+	Syncs       uint64 // syncs of the log since opening
+	SlowestSync time.Duration
+	DiskFull    bool // appends are refused until there is room
+	Stalled     bool // the disk does not answer; appends are refused
+	ReadOnly    bool
+}

@@ -1,0 +1,4 @@
+package durable
+
+// SyncOnce is the system call behind Sync, replaceable.
+var SyncOnce = syncOnce

@@ -1,0 +1,96 @@
+package ingest_test
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"github.com/annals-io/annals/internal/ingest"
+)
+
+func BenchmarkReader(b *testing.B) {
+	lines := corpus(b)
+	for _, form := range []string{"lines", "array", "records", "gzip", "zstd"} {
+		input := container(b, form, lines)
+		b.Run(form, func(b *testing.B) {
+			n := 0
+			for b.Loop() {
+				n = count(b, newReader(b, bytes.NewReader(input), nil))
+			}
+			report(b, n, size(lines))
+		})
+	}
+}
+
+func BenchmarkMap(b *testing.B) {
+	lines := corpus(b)
+	for _, name := range ingest.Names() {
+		f := lookup(b, name)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			var dst []byte
+			for b.Loop() {
+				for _, raw := range lines {
+					var err error
+					if dst, _, err = f.Map(dst[:0], raw); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			report(b, len(lines), size(lines))
+		})
+	}
+}
+
+// BenchmarkImport reads and maps, as an import does before the journal.
+func BenchmarkImport(b *testing.B) {
+	lines := corpus(b)
+	input := container(b, "lines", lines)
+	f := lookup(b, "cloudtrail")
+	var dst []byte
+	for b.Loop() {
+		r := newReader(b, bytes.NewReader(input), nil)
+		for {
+			item, err := r.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			if dst, _, err = f.Map(dst[:0], item.Raw); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	report(b, len(lines), size(lines))
+}
+
+// count returns how many items r has, all good.
+func count(b *testing.B, r *ingest.Reader) (n int) {
+	for {
+		item, err := r.Next()
+		if err == io.EOF {
+			return n
+		}
+		if err != nil || item.Err != nil {
+			b.Fatal(err, item.Err)
+		}
+		n++
+	}
+}
+
+// report gives the rate of b, each of whose loops handled events of total bytes.
+func report(b *testing.B, events, total int) {
+	seconds := b.Elapsed().Seconds() / float64(b.N)
+	b.SetBytes(int64(total))
+	b.ReportMetric(float64(events)/seconds, "events/s")
+	b.ReportMetric(seconds*1e9/float64(events), "ns/event")
+}
+
+func size(lines [][]byte) (n int) {
+	for _, l := range lines {
+		n += len(l)
+	}
+	return n
+}

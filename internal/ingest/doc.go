@@ -1,0 +1,21 @@
+// Package ingest turns foreign audit logs into event JSON.
+//
+// It has two halves that know nothing of each other. A [Reader] splits a stream,
+// compressed or not, into JSON values. A [Format] turns one such value into one
+// event in the journal's JSON form. The usual loop reads an [Item], maps it and
+// hands the result to the journal's strict parser, which puts it into canonical
+// form and has the last word on every limit:
+//
+//	format, err := ingest.Lookup("cloudtrail")
+//	...
+//	r, err := ingest.NewReader(file, nil)
+//	...
+//	for {
+//		item, err := r.Next()
+//		...
+//	}
+//
+// The package opens no files, knows no journal, and starts no goroutines.
+// Everything it reads may be hostile: memory is bounded whatever the input says,
+// and what cannot be used comes back as an error that names its place.
+package ingest

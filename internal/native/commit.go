@@ -1,0 +1,446 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/wal"
+	"github.com/annals-io/annals/merkle"
+)
+
+// markAfter is how long the log is idle before a marker vouches for its last
+// group.
+const markAfter = 50 * time.Millisecond
+
+// A committer is what commitLoop owns: nothing else touches it while the loop
+// runs.
+type committer struct {
+	*Engine
+	tree   merkle.Tree
+	last   time.Time // recorded_at of the newest entry
+	carry  []*request
+	timer  *time.Timer // for the marker, or the next sync of interval durability
+	due    time.Time   // when written entries must be synced; zero = nothing waits
+	paused pause
+
+	// Of the group in the making, emptied after it.
+	group    []*request
+	at       time.Time
+	started  bool
+	fresh    map[key]*prepared // new ids
+	seqs     map[key]engine.Sequence
+	placed   []placed
+	hashes   []merkle.Hash
+	complete []completed
+	suffix   []byte
+}
+
+// A completed is the root of a full subtree, for the tile level it belongs to.
+type completed struct {
+	level int
+	hash  merkle.Hash
+}
+
+// commitLoop is the only writer of the log, the tree and the lookup. It ends
+// when the queue is closed and empty.
+func (c *committer) commitLoop() {
+	c.timer = time.NewTimer(time.Hour)
+	defer c.timer.Stop()
+	defer close(c.syncs)
+	for {
+		c.group = append(c.group[:0], c.carry...)
+		c.carry = c.carry[:0]
+		if len(c.group) == 0 {
+			c.group = c.queue.take(c.group)
+		}
+		if len(c.group) > 0 {
+			c.commit()
+			continue
+		}
+		if c.queue.reason() != nil {
+			c.drain()
+			return
+		}
+		select {
+		case <-c.queue.wake:
+		case <-c.timer.C:
+			c.idle()
+		}
+	}
+}
+
+// drain syncs what waits for a sync.
+func (c *committer) drain() {
+	if !c.due.IsZero() {
+		c.syncDue()
+	}
+}
+
+// idle runs when nothing came for a while.
+func (c *committer) idle() {
+	if c.queue.reason() != nil {
+		return
+	}
+	if !c.due.IsZero() {
+		c.syncDue()
+		c.timer.Reset(markAfter)
+		return
+	}
+	if err := c.mark(); err != nil && !errors.Is(err, engine.ErrDiskFull) {
+		c.fail(fmt.Errorf("write marker: %w", err))
+	}
+}
+
+// mark has a marker written and synced. Its sync is watched like any other.
+func (c *committer) mark() error {
+	if err := c.log.WriteMark(); err != nil || !c.log.Unsynced() {
+		return err
+	}
+	return c.sync(func() {})
+}
+
+// commit makes one group of the waiting requests, writes and syncs it, and
+// answers.
+func (c *committer) commit() {
+	c.begin()
+	for i, r := range c.group {
+		if c.queue.reason() != nil && c.failed.Load() {
+			r.err = c.queue.reason()
+			continue
+		}
+		if !c.place(r) {
+			c.carry = append(c.carry, c.group[i:]...)
+			c.group = c.group[:i]
+			break
+		}
+	}
+	if c.started {
+		if err := c.write(); err != nil {
+			c.reject(err)
+		}
+	}
+	for _, r := range c.group {
+		r.done <- struct{}{}
+	}
+	if c.due.IsZero() {
+		c.timer.Reset(markAfter)
+	}
+}
+
+// begin empties the group.
+func (c *committer) begin() {
+	c.at = c.opts.Now().UTC().Round(0)
+	if c.at.Before(c.last) {
+		c.at = c.last
+	}
+	c.started = false
+	clear(c.fresh)
+	clear(c.seqs)
+	c.placed, c.hashes, c.complete = c.placed[:0], c.hashes[:0], c.complete[:0]
+}
+
+// place decides a request: an answer, an error, or records of the group. It
+// reports false if the request must wait for the next group.
+func (c *committer) place(r *request) bool {
+	fresh, bytes, err := c.decide(r)
+	if err != nil {
+		r.err = err
+		return true
+	}
+	if fresh == 0 {
+		r.receipts = r.duplicates()
+		return true
+	}
+	if err := c.room(r, fresh, bytes); err != nil {
+		if errors.Is(err, errNextGroup) {
+			return false
+		}
+		r.err = err
+		return true
+	}
+	c.assign(r)
+	return true
+}
+
+// decide finds out which records are new, and checks the expectations if any is.
+func (c *committer) decide(r *request) (fresh int, bytes int64, err error) {
+	view := c.published.Load().view
+	for i := range r.recs {
+		rec := &r.recs[i]
+		if rec.known || rec.twin >= 0 {
+			continue
+		}
+		if p, ok := c.lookup.ids[rec.id]; ok {
+			if err := c.resolve(rec, view, p); err != nil {
+				return 0, 0, err
+			}
+			continue
+		}
+		if other := c.fresh[rec.id]; other != nil {
+			x := &other.receipt
+			stored := engine.Finish(nil, other.Body, x.RecordedAt, x.Sequence, x.Position)
+			if err := rec.duplicateOf(stored, x.Position, x.Durable); err != nil {
+				return 0, 0, err
+			}
+			continue
+		}
+		fresh++
+		bytes += int64(len(rec.Body) + engine.MaxAssignedBytes)
+	}
+	if fresh == 0 {
+		r.resolveTwins()
+		return 0, 0, nil
+	}
+	for i := range r.expect {
+		x := &r.expect[i]
+		if current := c.sequence(x.key); current != x.Sequence {
+			return 0, 0, &engine.ConflictError{Tenant: x.Tenant, Entity: x.Entity, Expected: x.Sequence, Current: current}
+		}
+	}
+	return fresh, bytes, nil
+}
+
+// resolveTwins gives records that repeat an earlier one of the batch its receipt.
+func (r *request) resolveTwins() {
+	for i := range r.recs {
+		if t := r.recs[i].twin; t >= 0 {
+			r.recs[i].receipt = r.recs[t].receipt
+			r.recs[i].receipt.Duplicate = true
+		}
+	}
+}
+
+// sequence returns an entity's last sequence, this group included.
+func (c *committer) sequence(k key) engine.Sequence {
+	if s, ok := c.seqs[k]; ok {
+		return s
+	}
+	return c.lookup.entities[k]
+}
+
+// errNextGroup says that a request does not fit this group's segment.
+var errNextGroup = errors.New("wait for the next group")
+
+// room makes sure that a record of n entries has a place in the log.
+func (c *committer) room(r *request, n int, bytes int64) error {
+	if c.started {
+		if !c.log.Fits(n, bytes) {
+			return errNextGroup
+		}
+		return nil
+	}
+	if err := c.paused.ready(c, r.reserved); err != nil {
+		return err
+	}
+	err := c.log.Start(n, bytes)
+	switch {
+	case err == nil:
+		c.started = true
+		return nil
+	case errors.Is(err, engine.ErrDiskFull):
+		c.paused.begin(c, err)
+		return err
+	case errors.Is(err, engine.ErrUnavailable):
+		return err
+	}
+	c.fail(err)
+	return c.queue.reason()
+}
+
+// assign gives the new records of a request their places and adds them to the
+// group as one log record.
+func (c *committer) assign(r *request) {
+	c.log.Begin()
+	for i := range r.recs {
+		rec := &r.recs[i]
+		if rec.known || rec.twin >= 0 {
+			continue
+		}
+		x := engine.Receipt{Position: c.log.Next(), RecordedAt: c.at, Durable: c.opts.SyncInterval == 0}
+		if rec.Entity != (engine.Entity{}) {
+			x.Sequence = c.sequence(rec.entity) + 1
+			c.seqs[rec.entity] = x.Sequence
+		}
+		c.suffix = engine.Finish(c.suffix[:0], nil, x.RecordedAt, x.Sequence, x.Position)
+		rec.sha.Write(c.suffix)
+		rec.sha.Sum(x.Hash[:0])
+		hashes.Put(rec.sha)
+		rec.sha = nil
+		c.log.Add(rec.Body, c.suffix, rec.sum, &x.Hash)
+		rec.receipt = x
+		c.fresh[rec.id] = rec
+		c.placed = append(c.placed, placed{rec.id, rec.entity, x.Position, x.Sequence})
+		c.hashes = append(c.hashes, merkle.Hash(x.Hash))
+	}
+	c.log.End()
+	r.resolveTwins()
+	r.receipts = r.duplicates()
+}
+
+// write writes the group, syncs it unless durability waits for an interval, and
+// publishes it.
+func (c *committer) write() error {
+	if err := c.log.Write(); err != nil {
+		if errors.Is(err, engine.ErrDiskFull) {
+			c.paused.begin(c, err)
+			return err
+		}
+		c.fail(err)
+		return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
+	}
+	c.groups.Add(1)
+	now := c.opts.SyncInterval == 0 || c.log.MustSync() || !c.due.IsZero() && !c.at.Before(c.due)
+	if !now {
+		c.integrate()
+		if c.due.IsZero() {
+			c.due = c.at.Add(c.opts.SyncInterval)
+			c.timer.Reset(c.opts.SyncInterval)
+		}
+	} else if err := c.sync(c.integrate); err != nil {
+		c.fail(err)
+		return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
+	}
+	c.last = c.at
+	c.publish(c.log.Publish())
+	c.paused.end(c)
+	return nil
+}
+
+// reject gives an error to every request of the group that waits for its write.
+func (c *committer) reject(err error) {
+	for _, r := range c.group {
+		if r.err == nil {
+			r.receipts, r.err = nil, err
+		}
+	}
+}
+
+// integrate adds the group to the tree and the lookup. Neither is visible before
+// the group is published.
+func (c *committer) integrate() {
+	emit := func(level int, _ uint64, h merkle.Hash) {
+		c.complete = append(c.complete, completed{level, h})
+	}
+	for i := range c.hashes {
+		c.tree.Append(merkle.LeafHash(c.hashes[i][:]), emit)
+	}
+	c.spine.add(c.hashes, c.complete)
+	c.lookup.add(c.placed)
+}
+
+// syncDue syncs what interval durability has answered already.
+func (c *committer) syncDue() {
+	if err := c.sync(func() {}); err != nil {
+		c.fail(err)
+	}
+}
+
+// sync has syncLoop sync the log and does something meanwhile. A sync that does
+// not return is reported, then refused to new callers, and at last given up.
+func (c *committer) sync(meanwhile func()) error {
+	c.due = time.Time{}
+	began := time.Now()
+	c.syncs <- struct{}{}
+	meanwhile()
+	err, ok := error(nil), false
+	select {
+	case err = <-c.synced:
+		ok = true
+	default:
+	}
+	if !ok {
+		err = c.waitSync()
+	}
+	c.stalled.Store(false)
+	if took := time.Since(began); took > time.Duration(c.slowest.Load()) {
+		c.slowest.Store(int64(took))
+	}
+	if err != nil {
+		return err
+	}
+	c.syncCount.Add(1)
+	c.durable.Store(uint64(c.log.Durable()))
+	c.spine.advance(&c.tree)
+	return nil
+}
+
+// Times after which a sync that did not return is reported, is taken as a reason
+// to refuse appends, and is given up.
+const (
+	slowSync  = time.Second
+	stallSync = 5 * time.Second
+	hungSync  = 20 * time.Second
+)
+
+var errHung = errors.New("sync did not return; the disk does not answer")
+
+func (c *committer) waitSync() error {
+	stages := []struct {
+		wait time.Duration
+		do   func()
+	}{
+		{slowSync, func() { c.opts.Logger.Warn("sync of the log is slow", "seconds", slowSync.Seconds()) }},
+		{stallSync - slowSync, func() {
+			c.stalled.Store(true)
+			c.opts.Logger.Error("sync of the log does not return; appends are refused", "seconds", stallSync.Seconds())
+		}},
+		{hungSync - stallSync, func() { c.hung.Store(true) }},
+	}
+	t := time.NewTimer(0)
+	defer t.Stop()
+	for _, stage := range stages {
+		t.Reset(stage.wait)
+		select {
+		case err := <-c.synced:
+			return err
+		case <-t.C:
+			stage.do()
+		}
+	}
+	return errHung
+}
+
+// syncLoop syncs the log when the committer asks for it, so that the committer
+// can work meanwhile. It ends when syncs is closed.
+func (e *Engine) syncLoop() {
+	for range e.syncs {
+		e.synced <- e.log.Sync()
+	}
+}
+
+// fail poisons the engine: nothing more is written until it is opened again.
+func (c *committer) fail(err error) {
+	c.failed.Store(true)
+	c.opts.Logger.Error("log failed; open the journal again to recover", "error", err)
+	c.queue.close(fmt.Errorf("%w: %w", engine.ErrFailed, err))
+}
+
+// publish makes a view the newest and wakes whoever waits for one.
+func (e *Engine) publish(v *wal.View) {
+	old := e.published.Swap(&published{view: v, next: make(chan struct{})})
+	if old != nil {
+		close(old.next)
+	}
+	e.dirty()
+}
+
+// waitNext waits for a newer publication than p.
+func (e *Engine) waitNext(ctx context.Context, p *published) error {
+	select {
+	case <-p.next:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.done:
+		return engine.ErrClosed
+	}
+}
+
+// lastRecorded returns recorded_at of the newest readable entry.
+func lastRecorded(entry []byte) (time.Time, error) {
+	a, err := engine.ParseAssigned(entry)
+	return a.RecordedAt, err
+}

@@ -1,0 +1,315 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/internal/wal"
+	"github.com/annals-io/annals/merkle"
+)
+
+// ErrNoJournal reports a directory without a journal, where none is to be made.
+var ErrNoJournal = errors.New("no journal here")
+
+// Options configure an engine.
+type Options struct {
+	// FS is the journal's directory, which exists. Required.
+	FS durable.FS
+
+	// Create makes a journal where there is none.
+	Create bool
+
+	// Origin names the log in its checkpoints. It is used when the journal is
+	// made and never changes. Empty means annals/ and the journal's id.
+	Origin string
+
+	// SegmentBytes is the size of a log file; zero means [wal.DefaultSegmentBytes].
+	SegmentBytes int64
+
+	// SyncInterval, if not zero, has appends answered before they are durable and
+	// synced no later than this.
+	SyncInterval time.Duration
+
+	// CheckpointInterval is the longest time between a commit and a checkpoint
+	// that covers it. Zero means one second; negative means only on demand and at
+	// Close.
+	CheckpointInterval time.Duration
+
+	// ScrubInterval is the time in which the whole log is read again in search of
+	// rot. Zero or negative means never.
+	ScrubInterval time.Duration
+
+	// ScrubBytesPerSecond bounds what scrubbing reads; zero means 16 MiB.
+	ScrubBytesPerSecond int64
+
+	// Describe reads an entry's key. Required.
+	Describe engine.Describe
+
+	// Notify is told of what the journal should write down. It must not block and
+	// may be called from any goroutine. Nil ignores.
+	Notify func(Notice)
+
+	// Now is the clock; nil means [time.Now].
+	Now func() time.Time
+
+	// Logger gets operational messages; nil discards them.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.CheckpointInterval == 0 {
+		o.CheckpointInterval = time.Second
+	}
+	if o.ScrubBytesPerSecond <= 0 {
+		o.ScrubBytesPerSecond = 16 << 20
+	}
+	if o.Notify == nil {
+		o.Notify = func(Notice) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// A Notice tells the journal what it should write down about itself.
+type Notice struct {
+	Kind    NoticeKind
+	At      time.Time
+	Since   time.Time // Resumed: when the pause began
+	Refused uint64    // Resumed: appends turned away meanwhile
+	Err     error     // Paused, Damaged: why
+}
+
+// A NoticeKind says what a notice is about.
+type NoticeKind int
+
+// Kinds of notices.
+const (
+	Paused  NoticeKind = iota + 1 // no room: appends are refused
+	Resumed                       // there is room again
+	Damaged                       // scrubbing found stored bytes that do not check out
+)
+
+// An Engine is an open journal directory. It implements [engine.Engine].
+type Engine struct {
+	// Never change after Open.
+	opts     Options
+	fs       durable.FS
+	identity identity
+	lock     io.Closer // nil in a reader
+	damage   []*engine.CorruptError
+	recovery *wal.Recovery
+	before   *wal.State // where the log ended at the last clean close
+	log      *wal.Log   // commitLoop's, except View; nil in a reader
+	reader   *wal.Reader
+	tiles    *tiles
+	keeper   *checkpointer // nil in a reader
+	lookup   *lookup
+	spine    spine
+	queue    *queue
+
+	published atomic.Pointer[published]
+	durable   atomic.Uint64 // entries that are synced
+	stalled   atomic.Bool
+	hung      atomic.Bool // a sync never returned: the log is syncLoop's for good
+	failed    atomic.Bool
+	diskFull  atomic.Bool
+	groups    atomic.Uint64
+	syncCount atomic.Uint64
+	slowest   atomic.Int64 // nanoseconds
+
+	syncs    chan struct{}              // asks syncLoop for a sync
+	synced   chan error                 // its answer
+	changed  chan struct{}              // has room for one: something was published
+	wanted   chan chan checkpointAnswer // asks checkpointLoop for a checkpoint
+	stopping chan struct{}              // closed to end the loops other than commitLoop
+	done     chan struct{}              // closed when Close begins
+
+	closing sync.Once
+	commits sync.WaitGroup // commitLoop
+	loops   sync.WaitGroup // the other loops
+}
+
+// A published is the picture that readers see.
+type published struct {
+	view *wal.View
+	next chan struct{} // closed when there is a newer one
+}
+
+// Recovery returns what opening had to recover, nil after a clean end.
+func (e *Engine) Recovery() *wal.Recovery { return e.recovery }
+
+// Damage implements [engine.Engine].
+func (e *Engine) Damage() []*engine.CorruptError { return e.damage }
+
+// Origin returns the name of the log in its checkpoints.
+func (e *Engine) Origin() string { return e.identity.Origin }
+
+// ID returns the journal's id in hex.
+func (e *Engine) ID() string { return e.identity.ID }
+
+func (e *Engine) isClosed() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (e *Engine) notify(n Notice) { e.opts.Notify(n) }
+
+// Size implements [engine.Engine].
+func (e *Engine) Size() engine.Position { return e.published.Load().view.Size() }
+
+// Scan implements [engine.Engine].
+func (e *Engine) Scan(ctx context.Context, from, to engine.Position) iter.Seq2[engine.Entry, error] {
+	return func(yield func(engine.Entry, error) bool) {
+		e.scan(ctx, e.published.Load().view, from, to, yield)
+	}
+}
+
+// scan yields entries of a view. It reports whether to go on.
+func (e *Engine) scan(ctx context.Context, v *wal.View, from, to engine.Position, yield func(engine.Entry, error) bool) bool {
+	for raw, err := range v.Scan(ctx, from, to) {
+		if e.isClosed() {
+			yield(engine.Entry{}, engine.ErrClosed)
+			return false
+		}
+		if !yield(engine.Entry{Position: raw.Position, Bytes: raw.Bytes}, err) || err != nil && !isCorrupt(err) {
+			return false
+		}
+	}
+	return true
+}
+
+// Follow implements [engine.Engine].
+func (e *Engine) Follow(ctx context.Context, from engine.Position) iter.Seq2[engine.Entry, error] {
+	return func(yield func(engine.Entry, error) bool) {
+		for {
+			p := e.published.Load()
+			size := p.view.Size()
+			if !e.scan(ctx, p.view, from, size, yield) {
+				return
+			}
+			from = max(from, size)
+			if err := e.waitNext(ctx, p); err != nil {
+				yield(engine.Entry{}, err)
+				return
+			}
+		}
+	}
+}
+
+// Stats implements [engine.Engine].
+func (e *Engine) Stats() engine.Stats {
+	v := e.published.Load().view
+	s := engine.Stats{
+		Entries:     uint64(v.Size()),
+		Entities:    uint64(e.lookup.entityCount()),
+		LogBytes:    v.Bytes(),
+		Segments:    v.Segments(),
+		Groups:      e.groups.Load(),
+		Syncs:       e.syncCount.Load(),
+		SlowestSync: time.Duration(e.slowest.Load()),
+		DiskFull:    e.diskFull.Load(),
+		Stalled:     e.stalled.Load(),
+		ReadOnly:    e.log == nil || len(e.damage) > 0,
+	}
+	for level := range maxLevel + 1 {
+		if info, err := e.fs.Stat(levelName(level)); err == nil {
+			s.TreeBytes += info.Size
+		}
+	}
+	if c := e.newestCheckpoint(); c != nil {
+		s.Checkpoint = c.Size
+	}
+	return s
+}
+
+func (e *Engine) newestCheckpoint() *signed {
+	if e.keeper == nil {
+		return nil
+	}
+	c, _ := e.keeper.latest()
+	return c
+}
+
+// Close implements [engine.Engine].
+func (e *Engine) Close() error {
+	var err error
+	e.closing.Do(func() { err = e.close() })
+	return err
+}
+
+func (e *Engine) close() error {
+	if e.queue != nil {
+		e.queue.close(engine.ErrClosed)
+		e.commits.Wait()
+	}
+	close(e.done)
+	close(e.stopping)
+	if !e.hung.Load() { // else syncLoop hangs in a sync, and so would Close
+		e.loops.Wait()
+	}
+	var errs []error
+	if e.log != nil {
+		errs = append(errs, e.closeLog())
+	}
+	if e.reader != nil {
+		e.reader.Close()
+	}
+	errs = append(errs, e.tiles.close())
+	if e.lock != nil {
+		errs = append(errs, e.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// closeLog leaves the log trimmed and vouched for by a last checkpoint and the
+// state file. A failed log is left as it is: recovery decides.
+func (e *Engine) closeLog() error {
+	if e.hung.Load() {
+		return errHung
+	}
+	defer e.log.CloseReads()
+	if e.failed.Load() || len(e.damage) > 0 {
+		_, err := e.log.Close()
+		return err
+	}
+	var p pause
+	errs := []error{p.release(e.fs)}
+	s, err := e.log.Close()
+	if err != nil || s == nil {
+		return errors.Join(append(errs, err)...)
+	}
+	if _, err := e.keeper.make(); err != nil {
+		e.opts.Logger.Error("checkpoint at close", "error", err) // the log is sound without it
+	}
+	if e.before == nil || *s != *e.before {
+		errs = append(errs, writeState(e.fs, s))
+	}
+	return errors.Join(errs...)
+}
+
+// ReadHashes implements [merkle.Levels] over what the newest checkpoint covers.
+func (e *Engine) ReadHashes(level int, index uint64, dst []merkle.Hash) error {
+	return e.tiles.ReadHashes(level, index, dst)
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// FS returns the file system that the journal is on.
+func (e *Engine) FS() durable.FS { return e.fs }

@@ -1,0 +1,270 @@
+package native
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/internal/wal"
+	"github.com/annals-io/annals/merkle"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Names in a journal's directory.
+const (
+	lockName       = "LOCK"
+	identityName   = "journal.json"
+	stateName      = "state"
+	checkpointName = "checkpoint"
+	reserveName    = "reserve"
+	keysDir        = "keys"
+	signerName     = keysDir + "/checkpoint.key"
+	verifierName   = keysDir + "/checkpoint.vkey"
+)
+
+// FormatVersion is the version of the directory that this package makes.
+const FormatVersion = 1
+
+// maxMetaBytes bounds the small files.
+const maxMetaBytes = 64 << 10
+
+// An identity is the content of journal.json. It never changes.
+type identity struct {
+	ID      string `json:"id"`     // 16 bytes in hex
+	Origin  string `json:"origin"` // of the checkpoints
+	Format  int    `json:"format"`
+	Created string `json:"created"` // RFC 3339
+}
+
+// id returns the journal's id as the log carries it.
+func (id *identity) id() (b [16]byte, err error) {
+	raw, err := hex.DecodeString(id.ID)
+	if err != nil || len(raw) != len(b) {
+		return b, errors.New("journal id is not 16 bytes in hex")
+	}
+	copy(b[:], raw)
+	return b, nil
+}
+
+// An end is the content of the state file.
+type end struct {
+	Ordinal uint32 `json:"ordinal"`
+	End     int64  `json:"end"`
+	Chain   string `json:"chain"` // hex
+	Entries uint64 `json:"entries"`
+}
+
+// seal encodes v with a checksum as its last member, over the bytes before it.
+func seal(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	b = b[:len(b)-1]
+	sum := sha256.Sum256(b)
+	return fmt.Appendf(b, `,"checksum":"%x"}`+"\n", sum), nil
+}
+
+// unseal decodes what seal wrote, and nothing else.
+func unseal(b []byte, v any) error {
+	at := bytes.LastIndex(b, []byte(`,"checksum":"`))
+	if at < 0 {
+		return errors.New("checksum is missing")
+	}
+	sum := sha256.Sum256(b[:at])
+	if string(b[at:]) != fmt.Sprintf(`,"checksum":"%x"}`+"\n", sum) {
+		return errors.New("checksum does not match")
+	}
+	d := json.NewDecoder(bytes.NewReader(append(bytes.Clone(b[:at]), '}')))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+func writeSealed(fsys durable.FS, name string, v any) error {
+	b, err := seal(v)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(fsys, name, b)
+}
+
+// readSealed reads a small file. It reports false if there is none; one that
+// does not check out is a *engine.CorruptError.
+func readSealed(fsys durable.FS, name string, v any) (bool, error) {
+	b, err := durable.ReadFile(fsys, name, maxMetaBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", name, err)
+	}
+	if err := unseal(b, v); err != nil {
+		return false, &engine.CorruptError{Path: name, Err: err}
+	}
+	return true, nil
+}
+
+// readIdentity reads journal.json.
+func readIdentity(fsys durable.FS) (identity, bool, error) {
+	var id identity
+	ok, err := readSealed(fsys, identityName, &id)
+	if err != nil || !ok {
+		return id, ok, err
+	}
+	if id.Format > FormatVersion {
+		return id, true, fmt.Errorf("%s has format %d, this program reads %d: %w", identityName, id.Format, FormatVersion, engine.ErrNewerFormat)
+	}
+	if _, err := id.id(); err != nil {
+		return id, true, &engine.CorruptError{Path: identityName, Err: err}
+	}
+	return id, true, nil
+}
+
+// create makes a new journal. journal.json is written last: without it there is
+// no journal, and a creation that was cut short starts over.
+func create(fsys durable.FS, origin string, now time.Time) (identity, error) {
+	if segments, err := hasSegments(fsys); err != nil || segments {
+		return identity{}, errors.Join(err, &engine.CorruptError{Path: identityName, Offset: -1, Err: errors.New("file is missing, but the log has segments")})
+	}
+	var raw [16]byte
+	rand.Read(raw[:])
+	id := identity{ID: hex.EncodeToString(raw[:]), Origin: origin, Format: FormatVersion, Created: now.UTC().Format(time.RFC3339)}
+	if id.Origin == "" {
+		id.Origin = "annals/" + id.ID
+	}
+	for _, dir := range []string{wal.Dir, tilesDir, keysDir} {
+		if err := fsys.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+			return id, fmt.Errorf("make directory %s: %w", dir, err)
+		}
+	}
+	skey, vkey, err := merkle.GenerateKey(rand.Reader, id.Origin)
+	if err != nil {
+		return id, err
+	}
+	if err := durable.WriteFile(fsys, signerName, []byte(skey+"\n")); err != nil {
+		return id, fmt.Errorf("write key: %w", err)
+	}
+	if err := durable.WriteFile(fsys, verifierName, []byte(vkey+"\n")); err != nil {
+		return id, fmt.Errorf("write key: %w", err)
+	}
+	if err := writeSealed(fsys, identityName, &id); err != nil {
+		return id, fmt.Errorf("write %s: %w", identityName, err)
+	}
+	return id, nil
+}
+
+func hasSegments(fsys durable.FS) (bool, error) {
+	infos, err := fsys.ReadDir(wal.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	for _, info := range infos {
+		if strings.HasSuffix(info.Name, ".wal") {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// readLine reads a file that holds one line.
+func readLine(fsys durable.FS, name string) (string, error) {
+	b, err := durable.ReadFile(fsys, name, maxMetaBytes)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", name, err)
+	}
+	return strings.TrimSuffix(string(b), "\n"), nil
+}
+
+// readSigner reads the checkpoint key.
+func readSigner(fsys durable.FS) (note.Signer, error) {
+	line, err := readLine(fsys, signerName)
+	if err != nil {
+		return nil, err
+	}
+	s, err := note.NewSigner(line)
+	if err != nil {
+		return nil, &engine.CorruptError{Path: signerName, Offset: -1, Err: err}
+	}
+	return s, nil
+}
+
+// readVerifier reads the public half of the checkpoint key.
+func readVerifier(fsys durable.FS) (note.Verifier, error) {
+	line, err := readLine(fsys, verifierName)
+	if err != nil {
+		return nil, err
+	}
+	v, err := note.NewVerifier(line)
+	if err != nil {
+		return nil, &engine.CorruptError{Path: verifierName, Offset: -1, Err: err}
+	}
+	return v, nil
+}
+
+// A signed is a checkpoint file that checked out.
+type signed struct {
+	merkle.Checkpoint
+	note []byte
+}
+
+// readCheckpoint reads and verifies the checkpoint. It is nil if there is none.
+func readCheckpoint(fsys durable.FS, id identity, v note.Verifier) (*signed, error) {
+	b, err := durable.ReadFile(fsys, checkpointName, maxMetaBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", checkpointName, err)
+	}
+	c, err := merkle.Open(b, v)
+	if err == nil && c.Origin != id.Origin {
+		err = fmt.Errorf("origin is %q, the journal's is %q", c.Origin, id.Origin)
+	}
+	if err != nil {
+		return nil, &engine.CorruptError{Path: checkpointName, Offset: -1, Err: err}
+	}
+	return &signed{c, b}, nil
+}
+
+// evidence gathers what vouches for the log besides the log itself.
+func evidence(fsys durable.FS, c *signed, tiles uint64) (wal.Evidence, error) {
+	var ev wal.Evidence
+	if c != nil && c.Size > 0 {
+		ev.Entries, ev.By = engine.Position(c.Size), checkpointName
+	}
+	if engine.Position(tiles) > ev.Entries {
+		ev.Entries, ev.By = engine.Position(tiles), tilesDir
+	}
+	var e end
+	ok, err := readSealed(fsys, stateName, &e)
+	if err != nil || !ok {
+		return ev, err
+	}
+	s := &wal.State{Ordinal: e.Ordinal, End: e.End, Entries: engine.Position(e.Entries)}
+	chain, err := hex.DecodeString(e.Chain)
+	if err != nil || len(chain) != len(s.Chain) {
+		return ev, &engine.CorruptError{Path: stateName, Err: errors.New("chain hash is not 32 bytes in hex")}
+	}
+	copy(s.Chain[:], chain)
+	ev.State = s
+	return ev, nil
+}
+
+func writeState(fsys durable.FS, s *wal.State) error {
+	e := end{Ordinal: s.Ordinal, End: s.End, Chain: hex.EncodeToString(s.Chain[:]), Entries: uint64(s.Entries)}
+	if err := writeSealed(fsys, stateName, &e); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return nil
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,308 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/internal/wal"
+	"github.com/annals-io/annals/merkle"
+)
+
+// lockTries and lockWait: a verifier looks whether a writer is at work by
+// holding the lock for a moment, so a writer that finds it held looks again.
+const (
+	lockTries = 5
+	lockWait  = 20 * time.Millisecond
+)
+
+// Open opens a journal for writing, recovering it after an unclean end.
+//
+// A journal that is damaged in what was acknowledged opens too, for reading:
+// Damage says what is wrong, and appends are refused with it.
+//
+// Errors: ErrNoJournal, engine.ErrLocked, engine.ErrNewerFormat, a
+// *engine.CorruptError where not even reading is possible.
+func Open(opts Options) (*Engine, error) {
+	e := newEngine(opts)
+	lock, err := takeLock(e.fs, e.opts.Create)
+	if err != nil {
+		return nil, err
+	}
+	e.lock = lock
+	if err := e.openWriter(); err != nil {
+		return nil, errors.Join(err, e.tiles.close(), lock.Close())
+	}
+	return e, nil
+}
+
+func newEngine(opts Options) *Engine {
+	e := &Engine{
+		opts:     opts.withDefaults(),
+		fs:       opts.FS,
+		lookup:   newLookup(),
+		tiles:    &tiles{fs: opts.FS},
+		syncs:    make(chan struct{}, 1),
+		synced:   make(chan error, 1),
+		changed:  make(chan struct{}, 1),
+		wanted:   make(chan chan checkpointAnswer),
+		stopping: make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	return e
+}
+
+// takeLock takes the writer's lock. Without create it makes no file where there
+// is no journal.
+func takeLock(fsys durable.FS, create bool) (io.Closer, error) {
+	if _, err := fsys.Stat(identityName); !create && errors.Is(err, fs.ErrNotExist) {
+		if segments, serr := hasSegments(fsys); serr != nil || segments {
+			return nil, errors.Join(serr, &engine.CorruptError{Path: identityName, Offset: -1, Err: errors.New("file is missing, but the log has segments")})
+		}
+		return nil, ErrNoJournal
+	}
+	for try := 1; ; try++ {
+		lock, err := fsys.Lock(lockName)
+		if err == nil {
+			return lock, nil
+		}
+		if !errors.Is(err, durable.ErrLocked) {
+			return nil, fmt.Errorf("take lock: %w", err)
+		}
+		if try == lockTries {
+			return nil, engine.ErrLocked
+		}
+		time.Sleep(lockWait)
+	}
+}
+
+func (e *Engine) openWriter() error {
+	id, ok, err := readIdentity(e.fs)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if id, err = create(e.fs, e.opts.Origin, e.opts.Now()); err != nil {
+			return err
+		}
+	}
+	e.identity = id
+	if e.opts.Origin != "" && e.opts.Origin != id.Origin {
+		return fmt.Errorf("journal's origin is %q and cannot become %q", id.Origin, e.opts.Origin)
+	}
+	signer, err := readSigner(e.fs)
+	if err != nil {
+		return err
+	}
+	c, opts, err := e.gather()
+	if err != nil {
+		return err
+	}
+	if len(e.damage) > 0 {
+		return e.openDamaged(opts, false)
+	}
+	e.before = opts.Evidence.State
+	e.tiles.writable = true
+	if e.log, e.recovery, e.damage, err = wal.Open(e.fs, opts); err != nil {
+		return err
+	}
+	if len(e.damage) > 0 {
+		e.log.Close()
+		e.log.CloseReads()
+		e.log = nil
+		return e.openDamaged(opts, false)
+	}
+	e.keeper = &checkpointer{fs: e.fs, tiles: e.tiles, spine: &e.spine, signer: signer, origin: id.Origin, newest: c}
+	w := &committer{Engine: e, fresh: make(map[key]*prepared), seqs: make(map[key]engine.Sequence)}
+	e.published.Store(&published{view: e.log.View(), next: make(chan struct{})})
+	e.durable.Store(uint64(e.log.Durable()))
+	if err := w.rebuild(c); err != nil {
+		e.log.CloseReads()
+		_, cerr := e.log.Close()
+		return errors.Join(err, cerr)
+	}
+	if len(e.damage) > 0 { // the tree or an entry contradicts the log
+		_, err := e.log.Close()
+		e.log.CloseReads()
+		e.log = nil
+		return errors.Join(err, e.openDamaged(opts, false))
+	}
+	e.queue = newQueue()
+	e.commits.Go(w.commitLoop)
+	e.loops.Go(e.syncLoop)
+	e.loops.Go(func() { e.checkpointLoop(e.keeper) })
+	if e.opts.ScrubInterval > 0 {
+		e.loops.Go(e.scrubLoop)
+	}
+	if e.Size() > 0 && (c == nil || c.Size < uint64(e.Size())) {
+		e.dirty()
+	}
+	return nil
+}
+
+// gather reads what vouches for the log. What of it is damaged goes to e.damage.
+func (e *Engine) gather() (*signed, wal.Options, error) {
+	journal, err := e.identity.id()
+	opts := wal.Options{Journal: journal, SegmentBytes: e.opts.SegmentBytes}
+	if err != nil {
+		return nil, opts, err
+	}
+	v, err := readVerifier(e.fs)
+	if err != nil {
+		return nil, opts, err
+	}
+	c, err := readCheckpoint(e.fs, e.identity, v)
+	if err = e.sortOut(err); err != nil {
+		return nil, opts, err
+	}
+	size, err := tilesSize(e.fs)
+	if err != nil {
+		return nil, opts, err
+	}
+	if c != nil && size < c.Size {
+		size = 0 // the tiles were deleted or cut: they are rebuilt
+	}
+	opts.Evidence, err = evidence(e.fs, c, size)
+	return c, opts, e.sortOut(err)
+}
+
+// sortOut keeps damage and passes other errors on.
+func (e *Engine) sortOut(err error) error {
+	var c *engine.CorruptError
+	if errors.As(err, &c) {
+		e.damage = append(e.damage, c)
+		return nil
+	}
+	return err
+}
+
+// openDamaged makes the engine a reader of a damaged log.
+func (e *Engine) openDamaged(opts wal.Options, live bool) error {
+	r, err := wal.OpenReader(e.fs, opts, live)
+	if err != nil {
+		return err
+	}
+	e.reader = r
+	e.damage = appendNew(e.damage, r.Damage())
+	e.tiles.writable = false
+	e.published.Store(&published{view: r.View(), next: make(chan struct{})})
+	e.durable.Store(uint64(r.View().Size()))
+	return e.fill(0, r.View().Size(), nil)
+}
+
+// appendNew adds the damage that is not known yet.
+func appendNew(known, more []*engine.CorruptError) []*engine.CorruptError {
+	for _, d := range more {
+		found := false
+		for _, k := range known {
+			found = found || k.Error() == d.Error()
+		}
+		if !found {
+			known = append(known, d)
+		}
+	}
+	return known
+}
+
+// spillEvery is how many entries a rebuild adds to the tree before it writes them
+// to the tiles.
+const spillEvery = 1 << 18
+
+// rebuild makes the lookup and the tree anew: the lookup from the whole log, the
+// tree from the tiles as far as the checkpoint vouches for them.
+func (w *committer) rebuild(c *signed) error {
+	from := engine.Position(0)
+	if c != nil {
+		t, err := merkle.NewTree(w.tiles, c.Size)
+		if err == nil && t.Root() == c.Root {
+			w.tree, from = *t, engine.Position(c.Size)
+		}
+	}
+	w.tiles.startAt(uint64(from))
+	w.spine.base = uint64(from)
+	err := w.fill(0, w.Size(), func(p engine.Position, entry []byte) error {
+		if p < from {
+			return nil
+		}
+		e := engine.Entry{Bytes: entry}
+		w.hashes = append(w.hashes[:0], merkle.Hash(e.Hash()))
+		w.complete = w.complete[:0]
+		w.tree.Append(merkle.LeafHash(w.hashes[0][:]), func(level int, _ uint64, h merkle.Hash) {
+			w.complete = append(w.complete, completed{level, h})
+		})
+		w.spine.add(w.hashes, w.complete)
+		if c != nil && w.tree.Size() == c.Size && w.tree.Root() != c.Root {
+			w.damage = append(w.damage, &engine.CorruptError{Path: wal.Dir, Offset: -1, First: p, Next: p,
+				Err: fmt.Errorf("the log's first %d entries do not have the root that the checkpoint signed", c.Size)})
+		}
+		w.last = lastOf(w.last, entry)
+		if w.tree.Size()%spillEvery == 0 {
+			w.spine.advance(&w.tree)
+			return w.keeper.spill()
+		}
+		return nil
+	})
+	w.spine.advance(&w.tree)
+	if w.Size() > 0 && w.last.IsZero() {
+		if entry, rerr := w.Read(context.Background(), w.Size()-1); rerr == nil {
+			w.last = lastOf(w.last, entry.Bytes)
+		}
+	}
+	return err
+}
+
+// lastOf returns an entry's recorded_at, or t if it has none.
+func lastOf(t time.Time, entry []byte) time.Time {
+	if a, err := engine.ParseAssigned(entry); err == nil {
+		return a.RecordedAt
+	}
+	return t
+}
+
+// fill adds the entries of the published view to the lookup and shows them to
+// each, if that is not nil. Unreadable ones become damage and are left out.
+func (e *Engine) fill(from, to engine.Position, each func(engine.Position, []byte) error) error {
+	batch := make([]placed, 0, 1024)
+	for raw, err := range e.published.Load().view.Scan(context.Background(), from, to) {
+		if err = e.sortOut(err); err != nil {
+			return err
+		}
+		if raw.Bytes == nil {
+			continue
+		}
+		p, err := e.place(raw)
+		if err = e.sortOut(err); err != nil {
+			return err
+		}
+		if batch = append(batch, p); len(batch) == cap(batch) {
+			e.lookup.add(batch)
+			batch = batch[:0]
+		}
+		if each != nil {
+			if err := each(raw.Position, raw.Bytes); err != nil {
+				return err
+			}
+		}
+	}
+	e.lookup.add(batch)
+	return nil
+}
+
+// place works out what the lookup has to know of an entry.
+func (e *Engine) place(raw wal.Raw) (placed, error) {
+	k, err := e.opts.Describe(raw.Bytes)
+	a, aerr := engine.ParseAssigned(raw.Bytes)
+	if err = errors.Join(err, aerr); err != nil {
+		return placed{}, &engine.CorruptError{Path: wal.Dir, Offset: -1, First: raw.Position, Next: raw.Position + 1, Err: err}
+	}
+	p := placed{id: e.lookup.idKey(k.Tenant, k.ID), position: raw.Position, sequence: a.Sequence}
+	if k.Entity != (engine.Entity{}) {
+		p.entity = e.lookup.entityKey(k.Tenant, k.Entity)
+	}
+	return p, nil
+}

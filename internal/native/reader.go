@@ -1,0 +1,101 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/durable"
+)
+
+// pollInterval is how often a reader looks for new entries.
+const pollInterval = 20 * time.Millisecond
+
+// OpenReader opens a journal for reading only, beside the process that writes it
+// or where nothing may be changed. It takes no lock and writes nothing. Entries
+// show once they are known to be durable, at most 50 ms and a sync late.
+//
+// Errors: ErrNoJournal, engine.ErrNewerFormat, a *engine.CorruptError where not
+// even reading is possible.
+func OpenReader(opts Options) (*Engine, error) {
+	e := newEngine(opts)
+	id, ok, err := readIdentity(e.fs)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, ErrNoJournal
+	}
+	e.identity = id
+	live := isLive(e.fs)
+	_, wopts, err := e.gather()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.openDamaged(wopts, live); err != nil {
+		return nil, errors.Join(err, e.tiles.close())
+	}
+	e.loops.Go(e.pollLoop)
+	return e, nil
+}
+
+// isLive reports whether a writer holds the lock. It creates nothing.
+func isLive(fsys durable.FS) bool {
+	if _, err := fsys.Stat(lockName); errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	lock, err := fsys.Lock(lockName)
+	if err == nil {
+		lock.Close()
+	}
+	return errors.Is(err, durable.ErrLocked)
+}
+
+// pollLoop publishes what the writer makes durable. It ends when stopping is
+// closed.
+func (e *Engine) pollLoop() {
+	t := time.NewTicker(pollInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-e.stopping:
+			return
+		case <-t.C:
+		}
+		old := e.published.Load()
+		v, err := e.reader.Refresh()
+		if err != nil {
+			e.opts.Logger.Error("look for new entries", "error", err)
+			continue
+		}
+		if v.Size() == old.view.Size() {
+			continue
+		}
+		p := &published{view: v, next: make(chan struct{})}
+		if err := e.take(old.view.Size(), p); err != nil {
+			e.opts.Logger.Error("read new entries", "error", err)
+			continue
+		}
+		e.durable.Store(uint64(v.Size()))
+		e.published.Store(p)
+		close(old.next)
+	}
+}
+
+// take adds the new entries of a view to the lookup.
+func (e *Engine) take(from engine.Position, p *published) error {
+	for raw, err := range p.view.Scan(context.Background(), from, p.view.Size()) {
+		if err != nil {
+			if isCorrupt(err) {
+				continue // whoever reads it is told
+			}
+			return err
+		}
+		if x, err := e.place(raw); err == nil {
+			e.lookup.add([]placed{x})
+		}
+	}
+	return nil
+}

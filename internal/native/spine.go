@@ -1,0 +1,247 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/merkle"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// maxPending bounds the entry hashes that wait to be written to the tiles. The
+// checkpoint loop takes them every second; if its disk fails for so long that
+// they pile up, checkpoints stop until the journal is opened again.
+const maxPending = 4 << 20
+
+// A spine is the tree on its way from the commit loop to the disk.
+type spine struct {
+	mu       sync.Mutex
+	hashes   []merkle.Hash // entry hashes that are not yet in the tiles; guarded by mu
+	complete []completed   // full subtrees likewise; guarded by mu
+	base     uint64        // entries before hashes; guarded by mu
+	tree     merkle.Tree   // at the durable size; guarded by mu
+	over     bool          // too much piled up; guarded by mu
+}
+
+// add takes a group up.
+func (s *spine) add(hashes []merkle.Hash, complete []completed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over = s.over || len(s.hashes)+len(hashes) > maxPending; s.over {
+		s.hashes, s.complete = nil, nil
+		return
+	}
+	s.hashes = append(s.hashes, hashes...)
+	s.complete = append(s.complete, complete...)
+}
+
+// advance sets the tree that checkpoints may sign.
+func (s *spine) advance(t *merkle.Tree) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tree = *t
+}
+
+// take appends what the durable tree has gained to the arrays that wait to be
+// written, one for each tile level.
+func (s *spine) take(levels *[maxLevel + 1][]merkle.Hash) (merkle.Tree, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return merkle.Tree{}, errors.New("the tree fell too far behind")
+	}
+	size := s.tree.Size()
+	n := size - s.base
+	levels[0] = append(levels[0], s.hashes[:n]...)
+	s.hashes = append(s.hashes[:0], s.hashes[n:]...)
+	// A subtree is complete with its last entry, so those of level k that the
+	// durable tree has are the first size>>8k of them.
+	rest := s.complete[:0]
+	have := s.base
+	var taken [maxLevel + 1]uint64
+	for _, c := range s.complete {
+		if below(have, c.level)+taken[c.level] < below(size, c.level) {
+			taken[c.level]++
+			levels[c.level] = append(levels[c.level], c.hash)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	s.complete, s.base = rest, size
+	return s.tree, nil
+}
+
+// A checkpointer writes the tree and signs checkpoints. checkpointLoop runs it.
+type checkpointer struct {
+	fs     durable.FS
+	tiles  *tiles
+	spine  *spine
+	signer note.Signer
+	origin string
+
+	// waiting holds the hashes of each tile level that are still to be written;
+	// owned by checkpointLoop.
+	waiting [maxLevel + 1][]merkle.Hash
+
+	mu     sync.Mutex
+	newest *signed // guarded by mu
+	failed error   // the tree is paused until the next opening; guarded by mu
+}
+
+// latest returns the newest checkpoint, and why there will be no newer one.
+func (k *checkpointer) latest() (*signed, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.newest, k.failed
+}
+
+// make writes the tree up to what is durable and signs it. What could not be
+// written is tried again the next time, but a failed sync of the tiles pauses
+// them for good: what it lost cannot be known.
+func (k *checkpointer) make() (*signed, error) {
+	newest, err := k.latest()
+	if err != nil {
+		return newest, err
+	}
+	next, err := k.write(newest)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil {
+		return newest, err
+	}
+	k.newest = next
+	return next, nil
+}
+
+func (k *checkpointer) write(newest *signed) (*signed, error) {
+	tree, err := k.spine.take(&k.waiting)
+	if err != nil {
+		return nil, k.pause(err)
+	}
+	if newest != nil && newest.Size == tree.Size() {
+		return newest, nil
+	}
+	if err := k.writeTiles(); err != nil {
+		return nil, err
+	}
+	if err := k.tiles.sync(); err != nil {
+		return nil, k.pause(err)
+	}
+	c := merkle.Checkpoint{Origin: k.origin, Size: tree.Size(), Root: tree.Root()}
+	b, err := merkle.Sign(c, k.signer)
+	if err != nil {
+		return nil, err
+	}
+	if err := durable.WriteFile(k.fs, checkpointName, b); err != nil {
+		return nil, fmt.Errorf("write checkpoint: %w", err)
+	}
+	return &signed{c, b}, nil
+}
+
+// writeTiles writes what waits to the tiles.
+func (k *checkpointer) writeTiles() error {
+	for level := range k.waiting {
+		if err := k.tiles.append(level, k.waiting[level]); err != nil {
+			return err
+		}
+		k.waiting[level] = k.waiting[level][:0]
+	}
+	return nil
+}
+
+// spill writes the tree that a rebuild has made so far.
+func (k *checkpointer) spill() error {
+	if _, err := k.spine.take(&k.waiting); err != nil {
+		return err
+	}
+	return k.writeTiles()
+}
+
+// pause stops checkpoints until the journal is opened again.
+func (k *checkpointer) pause(err error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.failed = fmt.Errorf("checkpoints are paused: %w", err)
+	return k.failed
+}
+
+// dirty tells the checkpoint loop that there is something new.
+func (e *Engine) dirty() {
+	select {
+	case e.changed <- struct{}{}:
+	default:
+	}
+}
+
+// checkpointLoop signs a checkpoint at most an interval after a commit, and on
+// demand. It ends when done is closed.
+func (e *Engine) checkpointLoop(k *checkpointer) {
+	var due <-chan time.Time
+	for {
+		select {
+		case <-e.changed:
+			if due == nil && e.opts.CheckpointInterval > 0 {
+				due = time.After(e.opts.CheckpointInterval)
+			}
+		case <-due:
+			due = nil
+			if _, err := k.make(); err != nil {
+				e.opts.Logger.Error("checkpoint", "error", err)
+			}
+		case answer := <-e.wanted:
+			c, err := k.make()
+			answer <- checkpointAnswer{c, err}
+		case <-e.stopping:
+			return
+		}
+	}
+}
+
+type checkpointAnswer struct {
+	checkpoint *signed
+	err        error
+}
+
+// Checkpoint implements [engine.Engine]. A reader returns the newest one that
+// the writer made.
+func (e *Engine) Checkpoint(ctx context.Context) ([]byte, error) {
+	if e.isClosed() {
+		return nil, engine.ErrClosed
+	}
+	if e.log == nil || len(e.damage) > 0 {
+		return e.storedCheckpoint()
+	}
+	answer := make(chan checkpointAnswer, 1)
+	select {
+	case e.wanted <- answer:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-e.done:
+		return nil, engine.ErrClosed
+	}
+	a := <-answer
+	if a.err != nil {
+		return nil, a.err
+	}
+	return a.checkpoint.note, nil
+}
+
+func (e *Engine) storedCheckpoint() ([]byte, error) {
+	v, err := readVerifier(e.fs)
+	if err != nil {
+		return nil, err
+	}
+	c, err := readCheckpoint(e.fs, e.identity, v)
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		return nil, fmt.Errorf("checkpoint: %w", engine.ErrNotFound)
+	}
+	return c.note, nil
+}

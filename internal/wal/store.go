@@ -1,0 +1,214 @@
+package wal
+
+import (
+	"container/list"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/durable"
+)
+
+// maxOpen bounds the segments kept open, and with them their tables.
+const maxOpen = 64
+
+// A store keeps the segments that were read last open.
+type store struct {
+	fs durable.FS
+
+	mu    sync.Mutex
+	cache map[uint32]*opened // guarded by mu
+	lru   list.List          // of *opened, newest first; guarded by mu
+}
+
+// An opened is a segment's open file and, once loaded, its table.
+type opened struct {
+	ordinal uint32
+	file    durable.File
+
+	// Guarded by store.mu.
+	refs    int
+	gone    bool // no longer in the store: the last release closes it
+	element *list.Element
+
+	once  sync.Mutex // held while the table is loaded
+	table *table     // guarded by once
+}
+
+func newStore(fsys durable.FS) *store {
+	return &store{fs: fsys, cache: make(map[uint32]*opened)}
+}
+
+// open returns an open segment, which the caller must release.
+func (st *store) open(s *segment) (*opened, error) {
+	st.mu.Lock()
+	if o := st.cache[s.ordinal]; o != nil {
+		o.refs++
+		st.lru.MoveToFront(o.element)
+		st.mu.Unlock()
+		return o, nil
+	}
+	st.mu.Unlock()
+	f, err := st.fs.Open(s.path())
+	if err != nil {
+		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if o := st.cache[s.ordinal]; o != nil { // another reader was quicker
+		o.refs++
+		f.Close() // read-only: nothing to lose
+		return o, nil
+	}
+	o := &opened{ordinal: s.ordinal, file: f, refs: 1}
+	o.element = st.lru.PushFront(o)
+	st.cache[s.ordinal] = o
+	for st.lru.Len() > maxOpen {
+		st.dropLocked(st.lru.Back().Value.(*opened))
+	}
+	return o, nil
+}
+
+func (st *store) release(o *opened) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if o.refs--; o.refs == 0 && o.gone {
+		o.file.Close()
+	}
+}
+
+func (st *store) dropLocked(o *opened) {
+	st.lru.Remove(o.element)
+	delete(st.cache, o.ordinal)
+	if o.gone = true; o.refs == 0 {
+		o.file.Close()
+	}
+}
+
+// close closes every segment that no reader holds; the rest close when released.
+func (st *store) close() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for st.lru.Len() > 0 {
+		st.dropLocked(st.lru.Back().Value.(*opened))
+	}
+}
+
+// end returns where a sealed segment's records end at the latest.
+func (o *opened) end(s *segment) (int64, error) {
+	if s.end != 0 {
+		return s.end, nil
+	}
+	size, err := o.file.Size()
+	if err != nil {
+		return 0, fmt.Errorf("read size of %s: %w", s.name, err)
+	}
+	return size, nil
+}
+
+// load returns the table of a sealed segment, reading the segment once.
+func (o *opened) load(s *segment, next engine.Position) (*table, error) {
+	o.once.Lock()
+	defer o.once.Unlock()
+	if o.table != nil {
+		return o.table, nil
+	}
+	end, err := o.end(s)
+	if err != nil {
+		return nil, err
+	}
+	t, err := loadTable(o.file, s, end, next)
+	if err == nil {
+		o.table = t
+	}
+	return t, err
+}
+
+// adopt keeps the table of a segment that was just sealed, so that nobody has to
+// read the segment to know it.
+func (st *store) adopt(s *segment, t *table) {
+	o, err := st.open(s)
+	if err != nil {
+		return // whoever reads it next will load it, or report why not
+	}
+	defer st.release(o)
+	o.once.Lock()
+	defer o.once.Unlock()
+	o.table = t
+}
+
+// loadTable finds the entries of a segment whose records end at end and whose
+// successor starts at position next. Damage becomes gaps of the table.
+func loadTable(r io.ReaderAt, s *segment, end int64, next engine.Position) (*table, error) {
+	b := tableBuilder{segment: s}
+	w := newWalker(r, headerBytes, end, s.first, false)
+	for b.next() < next {
+		rec, err := w.step()
+		if err == nil {
+			b.add(&rec)
+			continue
+		}
+		if errors.Is(err, io.EOF) && s.lost != "" {
+			err = errors.New(s.lost)
+		} else if errors.Is(err, io.EOF) {
+			err = errors.New("records end early")
+		} else if !isDamage(err) && !errors.Is(err, errNoRecord) {
+			return nil, fmt.Errorf("read segment %s: %w", s.name, err)
+		}
+		rec, ok, rerr := w.resync(w.off + alignBytes)
+		if rerr != nil {
+			return nil, fmt.Errorf("read segment %s: %w", s.name, rerr)
+		}
+		if !ok || rec.first < w.next || rec.nextPos() > next {
+			b.gapTo(next, w.off, err)
+			break
+		}
+		b.gapTo(rec.first, w.off, err)
+		b.add(&rec)
+		w.off, w.next = rec.end(), rec.nextPos()
+	}
+	return &b.table, nil
+}
+
+// A tableBuilder collects a table.
+type tableBuilder struct {
+	segment *segment
+	table   table
+}
+
+func (b *tableBuilder) next() engine.Position {
+	return b.segment.first + engine.Position(len(b.table.offsets))
+}
+
+// add takes a record's entries. If a length does not fit, the entries that its
+// error hides become a gap.
+func (b *tableBuilder) add(r *record) {
+	n := uint32(0)
+	for e := range r.each() {
+		if n == r.count {
+			break
+		}
+		b.table.offsets = append(b.table.offsets, uint32(e.off))
+		n++
+	}
+	b.gapTo(r.nextPos(), r.offset, errors.New("entry lengths do not fit the record"))
+}
+
+// gapTo marks the positions up to next as unreadable.
+func (b *tableBuilder) gapTo(next engine.Position, off int64, why error) {
+	from := b.next()
+	if from >= next {
+		return
+	}
+	const most = 1 << 24 // a segment cannot hold more; a wrong name could claim it
+	if next-from > most {
+		next = from + most
+	}
+	b.table.offsets = append(b.table.offsets, make([]uint32, next-from)...)
+	b.table.damage = append(b.table.damage, &engine.CorruptError{Path: b.segment.path(), Offset: off, First: from, Next: next, Err: why})
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

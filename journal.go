@@ -1,0 +1,206 @@
+package annals
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"sync"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/internal/native"
+)
+
+// A Journal is an open journal. Its methods may be called concurrently.
+type Journal struct {
+	opts   Options        // never changes
+	dir    *durable.OS    // never changes
+	engine *native.Engine // never changes
+
+	notices notices
+	closing sync.Once
+}
+
+// Open opens the journal in dir, making one if there is none. A nil opts means
+// the defaults.
+//
+// After an unclean end Open recovers: what was written but not known to be
+// durable is rewritten and synced, an unfinished last write is set aside in a
+// file of its own, and the journal notes it in an event of its own. Damage to
+// anything acknowledged changes nothing: the journal opens for reading, around
+// the gap, and appends are refused with the *[CorruptError] that [Journal.Damage]
+// lists.
+//
+// Errors: [ErrLocked], [ErrNoJournal], [ErrNewerFormat], a *[CorruptError] where
+// not even reading is possible.
+func Open(dir string, opts *Options) (*Journal, error) {
+	o := opts.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if !o.ReadOnly && !o.MustExist {
+		if err := durable.CreateDir(dir); err != nil {
+			return nil, fmt.Errorf("open journal: %w", err)
+		}
+	}
+	root, err := durable.OpenOS(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s does not exist", ErrNoJournal, dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	warnOpen(dir, &o)
+	j, err := open(root, o)
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("open journal %s: %w", dir, err)
+	}
+	j.dir = root
+	return j, nil
+}
+
+// warnOpen reports a directory that others may enter.
+func warnOpen(dir string, o *Options) {
+	info, err := os.Stat(dir)
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		o.Logger.Warn("journal directory is open to others", "dir", dir, "mode", info.Mode().Perm().String(), "hint", "chmod 0700")
+	}
+}
+
+// open opens a journal on a file system.
+func open(fsys durable.FS, o Options) (*Journal, error) {
+	j := &Journal{opts: o}
+	j.notices.init(j)
+	n := native.Options{
+		FS:                  fsys,
+		Create:              !o.MustExist,
+		Origin:              o.Origin,
+		SegmentBytes:        o.SegmentBytes,
+		SyncInterval:        o.SyncInterval,
+		CheckpointInterval:  o.CheckpointInterval,
+		ScrubInterval:       o.ScrubInterval,
+		ScrubBytesPerSecond: o.ScrubBytesPerSecond,
+		Describe:            describeKey,
+		Notify:              j.notices.take,
+		Now:                 o.Now,
+		Logger:              o.Logger,
+	}
+	openEngine := native.Open
+	if o.ReadOnly {
+		openEngine = native.OpenReader
+	}
+	var err error
+	if j.engine, err = openEngine(n); err != nil {
+		return nil, err
+	}
+	j.notices.start(j.engine.Recovery())
+	return j, nil
+}
+
+// describeKey is the [engine.Describe] of events.
+func describeKey(entry []byte) (engine.Key, error) {
+	tenant, id, _, entity, err := describe(entry)
+	return engine.Key{Tenant: tenant, ID: id, Entity: engine.Entity{Type: entity.Type, ID: entity.ID}}, err
+}
+
+// ID returns the journal's id: 16 random bytes in hex, chosen when it was made.
+func (j *Journal) ID() string { return j.engine.ID() }
+
+// Origin returns the journal's name in its checkpoints.
+func (j *Journal) Origin() string { return j.engine.Origin() }
+
+// Size returns the number of entries: one past the last position.
+func (j *Journal) Size() Position { return j.engine.Size() }
+
+// Damage returns what is known to be damaged, nil for a sound journal. A damaged
+// journal is read-only.
+func (j *Journal) Damage() []*CorruptError { return j.engine.Damage() }
+
+// Get returns the entry with an id of the default tenant. Errors: [ErrNotFound],
+// [ErrClosed], *[CorruptError].
+func (j *Journal) Get(ctx context.Context, id string) (Entry, error) {
+	return j.GetTenant(ctx, j.opts.Tenant, id)
+}
+
+// GetTenant is [Journal.Get] for a tenant.
+func (j *Journal) GetTenant(ctx context.Context, tenant, id string) (Entry, error) {
+	p, err := j.engine.Find(ctx, tenant, id)
+	if err != nil {
+		return Entry{}, err
+	}
+	return j.At(ctx, p)
+}
+
+// At returns the entry at a position. Errors: [ErrNotFound], [ErrClosed],
+// *[CorruptError].
+func (j *Journal) At(ctx context.Context, p Position) (Entry, error) {
+	e, err := j.engine.Read(ctx, p)
+	if err != nil {
+		return Entry{}, err
+	}
+	return parseEntry(p, e.Bytes)
+}
+
+// LastSequence returns the last sequence of an entity of the default tenant, 0 if
+// it has no event.
+func (j *Journal) LastSequence(ctx context.Context, entity Entity) (Sequence, error) {
+	return j.engine.LastSequence(ctx, j.opts.Tenant, engine.Entity{Type: entity.Type, ID: entity.ID})
+}
+
+// Scan yields the entries of all tenants from from (inclusive) to to (exclusive)
+// that there are when it begins, in order. The bytes of an entry are valid until
+// the next step: clone what is kept.
+//
+// Damage is yielded as a *[CorruptError] that names the positions it hides; a
+// consumer that goes on gets the entries behind them. Any other error ends the
+// iteration.
+func (j *Journal) Scan(ctx context.Context, from, to Position) iter.Seq2[Entry, error] {
+	return entries(j.engine.Scan(ctx, from, to))
+}
+
+// Follow is [Journal.Scan] from a position on, without an end: it catches up,
+// then yields new entries as they become durable, until ctx ends, whose error it
+// yields last, or the journal is closed.
+func (j *Journal) Follow(ctx context.Context, from Position) iter.Seq2[Entry, error] {
+	return entries(j.engine.Follow(ctx, from))
+}
+
+// entries turns records into entries.
+func entries(seq iter.Seq2[engine.Entry, error]) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for r, err := range seq {
+			var e Entry
+			if err == nil {
+				e, err = parseEntry(r.Position, r.Bytes)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// Checkpoint returns a signed checkpoint (a C2SP note) of all entries that were
+// durable when it was called, making one if needed. A journal opened for reading
+// returns the newest one that was made, or [ErrNotFound].
+func (j *Journal) Checkpoint(ctx context.Context) ([]byte, error) {
+	return j.engine.Checkpoint(ctx)
+}
+
+// Close waits for appends in progress, signs a last checkpoint and closes the
+// journal. Calls after the first return nil.
+func (j *Journal) Close() error {
+	var err error
+	j.closing.Do(func() {
+		j.notices.stop()
+		err = j.engine.Close()
+		if j.dir != nil {
+			err = errors.Join(err, j.dir.Close())
+		}
+	})
+	return err
+}
