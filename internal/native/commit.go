@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -19,12 +20,13 @@ const markAfter = 50 * time.Millisecond
 // runs.
 type committer struct {
 	*Engine
-	tree   merkle.Tree
-	last   time.Time // recorded_at of the newest entry
-	carry  []*request
-	timer  *time.Timer // for the marker, or the next sync of interval durability
-	due    time.Time   // when written entries must be synced; zero = nothing waits
-	paused pause
+	tree    merkle.Tree
+	last    time.Time // recorded_at of the newest entry
+	carry   []*request
+	company int         // callers answered by the group before
+	timer   *time.Timer // for the marker, or the next sync of interval durability
+	due     time.Time   // when written entries must be synced; zero = nothing waits
+	paused  pause
 
 	// Of the group in the making, emptied after it.
 	group    []*request
@@ -54,6 +56,7 @@ func (c *committer) commitLoop() {
 		c.group = append(c.group[:0], c.carry...)
 		c.carry = c.carry[:0]
 		if len(c.group) == 0 {
+			c.gather()
 			c.group = c.queue.take(c.group)
 		}
 		if len(c.group) > 0 {
@@ -69,6 +72,26 @@ func (c *committer) commitLoop() {
 		case <-c.timer.C:
 			c.idle()
 		}
+	}
+}
+
+// gather lets the callers that were just answered bring what they have next, so
+// that they share a sync instead of forming two camps that wait for each other.
+// It yields only as long as that makes the queue longer: nobody waits for a
+// caller that is busy with something else, and a lone writer not at all.
+func (c *committer) gather() {
+	if c.company < 2 {
+		return
+	}
+	for have, idle := c.queue.len(), 0; idle < 2 && have < c.company; {
+		runtime.Gosched()
+		now := c.queue.len()
+		if now > have {
+			idle = 0
+		} else {
+			idle++
+		}
+		have = now
 	}
 }
 
@@ -122,6 +145,7 @@ func (c *committer) commit() {
 			c.reject(err)
 		}
 	}
+	c.company = len(c.group)
 	for _, r := range c.group {
 		r.done <- struct{}{}
 	}

@@ -62,6 +62,13 @@ func (q *queue) signal() {
 	}
 }
 
+// len returns how many requests wait.
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
 // take appends the requests of the next group to dst.
 func (q *queue) take(dst []*request) []*request {
 	q.mu.Lock()

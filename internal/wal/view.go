@@ -33,8 +33,12 @@ func (v *View) Segments() int { return len(v.segments) }
 // Bytes returns how many bytes of the log are in use.
 func (v *View) Bytes() int64 {
 	n := v.end
-	for i := range v.segments[:max(0, len(v.segments)-1)] {
-		n += v.segments[i].end
+	for _, s := range v.segments[:max(0, len(v.segments)-1)] {
+		if s.end != 0 {
+			n += s.end
+		} else if info, err := v.store.fs.Stat(s.path()); err == nil {
+			n += info.Size // sealed files are trimmed to their end
+		}
 	}
 	return n
 }
