@@ -98,8 +98,8 @@ type cloudEvent struct {
 	data       []byte          // JSON; nil if there is none
 }
 
-// maxCloudAttributes bounds the attributes of a CloudEvent.
-const maxCloudAttributes = 256
+// maxCloudMembers bounds the members of a CloudEvent.
+const maxCloudMembers = 256
 
 // add takes a member; at is the offset of its name.
 func (c *cloudEvent) add(name string, value []byte, at, valueAt int) error {
@@ -110,12 +110,12 @@ func (c *cloudEvent) add(name string, value []byte, at, valueAt int) error {
 		return errDuplicate(at)
 	}
 	c.names[name] = true
+	if len(c.names) > maxCloudMembers {
+		return invalidAt(at, fmt.Sprintf("a CloudEvent has at most %d members", maxCloudMembers))
+	}
 	switch name {
 	case "data", "data_base64":
 		return c.addData(name == "data_base64", value, valueAt)
-	}
-	if len(c.names) > maxCloudAttributes {
-		return invalidAt(at, fmt.Sprintf("a CloudEvent has at most %d attributes", maxCloudAttributes))
 	}
 	if !cloudName(name) {
 		return invalidHint(at, "is no name of a CloudEvents attribute", "names are of a to z and 0 to 9")

@@ -3,6 +3,7 @@ package annals
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -26,7 +27,7 @@ type encodeOptions struct {
 }
 
 func (e *Event) encode(o encodeOptions) (Encoded, error) {
-	b := builder{out: make([]byte, 0, 512)}
+	b := builder{out: make([]byte, 0, 768+rawSize(e.Data)+rawSize(e.Snapshot)+rawSize(e.Metadata))}
 	b.envelope(e)
 	b.links(e)
 	b.contents(e)
@@ -38,6 +39,12 @@ func (e *Event) encode(o encodeOptions) (Encoded, error) {
 		return Encoded{}, ErrTooLarge
 	}
 	return done, done.check(-1, parseMode{system: o.system})
+}
+
+// rawSize returns the length of a value that is JSON already.
+func rawSize(v any) int {
+	raw, _ := v.(json.RawMessage)
+	return len(raw)
 }
 
 func (b *builder) envelope(e *Event) {
@@ -348,7 +355,7 @@ func (b *builder) tags(tags map[string]string) {
 // tagList writes tags in the order of their names, after a comma unless they are
 // the first.
 func (b *builder) tagList(tags map[string]string) {
-	for _, name := range slices.Sorted(maps.Keys(tags)) {
+	for _, name := range sortedNames(tags) {
 		if !utf8.ValidString(name) || !utf8.ValidString(tags[name]) {
 			b.failAt("/tags/"+pointerName(name), "invalid UTF-8", "")
 			return
@@ -362,6 +369,13 @@ func (b *builder) tagList(tags map[string]string) {
 	}
 }
 
+// sortedNames returns the names of a map in their order.
+func sortedNames[V any](m map[string]V) []string {
+	names := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
+	slices.Sort(names)
+	return names
+}
+
 // changes writes the changed fields in the order of their names.
 func (b *builder) changes(changes map[string]Change) {
 	if len(changes) == 0 {
@@ -369,23 +383,16 @@ func (b *builder) changes(changes map[string]Change) {
 	}
 	b.begin()
 	next := byte('{')
-	for _, name := range slices.Sorted(maps.Keys(changes)) {
-		at := "/changes/" + pointerName(name)
+	for _, name := range sortedNames(changes) {
 		if !utf8.ValidString(name) {
-			b.failAt(at, "invalid UTF-8", "")
+			b.failAt("/changes/"+pointerName(name), "invalid UTF-8", "")
 			return
 		}
 		b.out = append(b.out, next)
 		next = ','
 		b.out = appendQuoted(b.out, name)
-		b.out = append(b.out, ':', '[')
-		c := changes[name]
-		if !c.OldUnknown {
-			b.value(at+"/0", c.Old, &field{kind: kindAny}, changeDepth)
-			b.out = append(b.out, ',')
-		}
-		b.value(at+"/1", c.New, &field{kind: kindAny}, changeDepth)
-		b.out = append(b.out, ']')
+		b.out = append(b.out, ':')
+		b.change(name, changes[name])
 	}
 	b.out = append(b.out, '}')
 	b.end(memberChanges)
@@ -395,27 +402,54 @@ func (b *builder) changes(changes map[string]Change) {
 // event, changes and the pair are above it.
 const changeDepth = 4
 
+// anyField is the field of a changed value.
+var anyField = &field{kind: kindAny}
+
+// change writes the pair of a changed field.
+func (b *builder) change(name string, c Change) {
+	b.out = append(b.out, '[')
+	if !c.OldUnknown {
+		if err := b.value(c.Old, anyField, changeDepth); err != nil {
+			b.within("/changes/"+pointerName(name)+"/0", err)
+		}
+		b.out = append(b.out, ',')
+	}
+	if err := b.value(c.New, anyField, changeDepth); err != nil {
+		b.within("/changes/"+pointerName(name)+"/1", err)
+	}
+	b.out = append(b.out, ']')
+}
+
 // embedded writes a member that is kept verbatim, if v is not nil.
 func (b *builder) embedded(m member, v any) {
 	if raw, ok := v.(json.RawMessage); v == nil || ok && len(raw) == 0 {
 		return
 	}
 	b.begin()
-	f := &eventShape.fields[m]
-	b.value("/"+f.name, v, f, 2)
+	if err := b.value(v, &eventShape.fields[m], 2); err != nil {
+		b.within("/"+eventShape.fields[m].name, err)
+	}
 	b.end(m)
+}
+
+// within records an error about something at a pointer.
+func (b *builder) within(at string, err error) {
+	if e, ok := errors.AsType[*InvalidError](err); ok {
+		b.failAt(at+e.Pointer, e.Detail, e.Hint)
+	} else {
+		b.failAt(at, err.Error(), "")
+	}
 }
 
 // value writes a value verbatim. A nil pointer or map where an object must be is
 // not sent, since its marshalled form could only be refused.
-func (b *builder) value(at string, v any, f *field, depth int) {
+func (b *builder) value(v any, f *field, depth int) error {
 	text, err := marshal(v)
 	if err != nil {
-		b.failAt(at, err.Error(), "")
-		return
+		return err
 	}
 	if _, ok := v.(json.RawMessage); !ok && f.kind == kindObject && string(text) == "null" {
-		return
+		return nil
 	}
 	s := newScanner(text, b.out)
 	defer s.release()
@@ -424,11 +458,7 @@ func (b *builder) value(at string, v any, f *field, depth int) {
 		err = s.end()
 	}
 	b.out = s.out
-	if e, ok := located(err, text).(*InvalidError); ok {
-		b.failAt(at+e.Pointer, e.Detail, e.Hint)
-	} else if err != nil && b.err == nil {
-		b.err = err
-	}
+	return located(err, text)
 }
 
 // marshal returns v as JSON.

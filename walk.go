@@ -1,7 +1,5 @@
 package annals
 
-import "bytes"
-
 // A walker steps through the members of a canonical object: one that a scanner
 // has written, so there is no white space and nothing to check. Other text ends
 // the walk early, with bad set where that was noticed; it never panics.
@@ -78,20 +76,17 @@ func skipString(text []byte, i int) int {
 	if i >= len(text) || text[i] != '"' {
 		return -1
 	}
-	for from := i + 1; ; {
-		n := bytes.IndexByte(text[from:], '"')
-		if n < 0 {
+	for i++; ; {
+		i, _ = plainText(text, i, 0)
+		switch {
+		case i >= len(text):
+			return -1
+		case text[i] == '"':
+			return i + 1
+		case text[i] != '\\':
 			return -1
 		}
-		end := from + n
-		slashes := 0
-		for end-slashes-1 > i && text[end-slashes-1] == '\\' {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return end + 1
-		}
-		from = end + 1
+		i += 2
 	}
 }
 

@@ -113,7 +113,7 @@ func writers(n, size int) func(context.Context, *bench) (result, error) {
 		for w := range supplies {
 			supplies[w] = newSupply(uint64(w + 1))
 		}
-		began := time.Now()
+		began, cpu := time.Now(), cpuTime()
 		for w := range n {
 			wg.Go(func() {
 				g := supplies[w]
@@ -142,6 +142,7 @@ func writers(n, size int) func(context.Context, *bench) (result, error) {
 		}
 		wg.Wait()
 		took := time.Since(began).Seconds()
+		cpu = cpuTime() - cpu
 		select {
 		case err := <-errs:
 			return result{}, err
@@ -157,9 +158,9 @@ func writers(n, size int) func(context.Context, *bench) (result, error) {
 		}
 		rate := float64(done.Load()) / took
 		return result{
-			fmt.Sprintf("%s events/s (mean %v, longest %v; %.0f a sync; entry %.0f B, log +%.1f B)", count(rate),
+			fmt.Sprintf("%s events/s (mean %v, longest %v; %.0f a sync, %.1f µs of CPU an event; entry %.0f B, log +%.1f B)", count(rate),
 				time.Duration(lat.Load()/max(1, done.Load()/int64(size))).Round(time.Microsecond), time.Duration(longest.Load()).Round(time.Millisecond),
-				float64(done.Load())/float64(max(1, s.Syncs)), entry, over),
+				float64(done.Load())/float64(max(1, s.Syncs)), cpu.Seconds()*1e6/float64(max(1, done.Load())), entry, over),
 			fmt.Sprintf("%.2fx", rate/b.disk),
 		}, nil
 	}

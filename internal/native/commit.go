@@ -97,7 +97,7 @@ func (c *committer) gather() {
 
 // drain syncs what waits for a sync.
 func (c *committer) drain() {
-	if !c.due.IsZero() {
+	if !c.due.IsZero() && !c.failed.Load() {
 		c.syncDue()
 	}
 }

@@ -146,6 +146,10 @@ func create(fsys durable.FS, origin string, now time.Time) (identity, error) {
 			return id, fmt.Errorf("make directory %s: %w", dir, err)
 		}
 	}
+	// Or a power cut could keep journal.json and lose a directory.
+	if err := fsys.SyncDir("."); err != nil {
+		return id, fmt.Errorf("sync directory: %w", err)
+	}
 	skey, vkey, err := merkle.GenerateKey(rand.Reader, id.Origin)
 	if err != nil {
 		return id, err

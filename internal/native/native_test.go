@@ -1,8 +1,6 @@
 package native_test
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -13,41 +11,9 @@ import (
 	"github.com/annals-io/annals/internal/native"
 )
 
-func describe(entry []byte) (engine.Key, error) {
-	var e struct {
-		ID, Tenant string
-		Entity     struct{ Type, ID string }
-	}
-	err := json.Unmarshal(entry, &e)
-	return engine.Key{Tenant: e.Tenant, ID: e.ID, Entity: engine.Entity(e.Entity)}, err
-}
-
-func record(id, entity string) engine.Record {
-	body := fmt.Sprintf(`{"id":%q,"tenant":"t"`, id)
-	r := engine.Record{Tenant: "t", ID: id}
-	if entity != "" {
-		body += fmt.Sprintf(`,"entity":{"type":"e","id":%q}`, entity)
-		r.Entity = engine.Entity{Type: "e", ID: entity}
-	}
-	r.Body = []byte(body)
-	r.Same = func(stored []byte) bool {
-		a, err := engine.ParseAssigned(stored)
-		return err == nil && string(stored[:a.BodyBytes]) == body
-	}
-	return r
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestSmoke(t *testing.T) {
 	mem := durable.NewMem()
 	opts := native.Options{FS: mem, Create: true, Describe: describe, SegmentBytes: 8 << 10}
-	ctx := context.Background()
 	for round := range 3 {
 		e, err := native.Open(opts)
 		check(t, err)

@@ -221,7 +221,7 @@ func (t *tail) read(live bool) error {
 			break
 		}
 		t.vouch(r.durable, "a later record")
-		if t.ev.Entries > r.first && t.ev.Entries <= r.nextPos() {
+		if t.ev.Entries > r.first {
 			t.vouch(r.end(), t.ev.By)
 		}
 		c = c.next(&r.hash)
@@ -280,7 +280,9 @@ func dataEnd(w *walker, off int64) (int64, error) {
 
 // prove weighs the state file and finds the chain at the proven offset.
 func (t *tail) prove() error {
-	if st := t.ev.State; st != nil && st.Ordinal == t.header.ordinal {
+	if st := t.ev.State; st != nil && st.Ordinal > t.header.ordinal {
+		t.vouch(t.good.off, "state")
+	} else if st != nil && st.Ordinal == t.header.ordinal {
 		t.vouch(st.End, "state")
 		if st.End <= t.good.off {
 			m, err := t.markAt(st.End)

@@ -103,13 +103,12 @@ func parseHeader(b []byte) (header, error) {
 	if len(b) < headerBytes || string(b[:8]) != magic {
 		return h, errNotSegment
 	}
-	sum := Checksum(b[:124]) == binary.LittleEndian.Uint32(b[124:])
-	version := binary.LittleEndian.Uint32(b[8:])
-	if version > FormatVersion && (sum || version < 1<<16) {
-		return h, fmt.Errorf("segment has version %d, this program reads %d: %w", version, FormatVersion, engine.ErrNewerFormat)
+	if Checksum(b[:124]) != binary.LittleEndian.Uint32(b[124:]) {
+		return h, errHeaderSum // in every version: a flipped bit is no newer format
 	}
-	if !sum {
-		return h, errHeaderSum
+	version := binary.LittleEndian.Uint32(b[8:])
+	if version > FormatVersion {
+		return h, fmt.Errorf("segment has version %d, this program reads %d: %w", version, FormatVersion, engine.ErrNewerFormat)
 	}
 	if version != FormatVersion {
 		return h, fmt.Errorf("segment version %d is unknown", version)

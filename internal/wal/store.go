@@ -97,14 +97,15 @@ func (st *store) close() {
 	}
 }
 
-// end returns where a sealed segment's records end at the latest.
+// end returns where a sealed segment's records end at the latest. A file that was
+// cut is read as far as it goes.
 func (o *opened) end(s *segment) (int64, error) {
-	if s.end != 0 {
-		return s.end, nil
-	}
 	size, err := o.file.Size()
 	if err != nil {
 		return 0, fmt.Errorf("read size of %s: %w", s.name, err)
+	}
+	if s.end != 0 {
+		size = min(size, s.end)
 	}
 	return size, nil
 }
@@ -162,7 +163,7 @@ func loadTable(r io.ReaderAt, s *segment, end int64, next engine.Position) (*tab
 		if rerr != nil {
 			return nil, fmt.Errorf("read segment %s: %w", s.name, rerr)
 		}
-		if !ok || rec.first < w.next || rec.nextPos() > next {
+		if !ok || rec.first < w.next || rec.nextPos() > next || rec.first-w.next > maxGap {
 			b.gapTo(next, w.off, err)
 			break
 		}
@@ -197,17 +198,20 @@ func (b *tableBuilder) add(r *record) {
 	b.gapTo(r.nextPos(), r.offset, errors.New("entry lengths do not fit the record"))
 }
 
-// gapTo marks the positions up to next as unreadable.
+// maxGap is more than a segment can hold. A wrong name could claim more, which
+// takes no memory: positions that the table does not reach are unreadable.
+const maxGap = 1 << 24
+
+// gapTo marks the positions up to next as unreadable. After more than maxGap
+// nothing can be added.
 func (b *tableBuilder) gapTo(next engine.Position, off int64, why error) {
 	from := b.next()
 	if from >= next {
 		return
 	}
-	const most = 1 << 24 // a segment cannot hold more; a wrong name could claim it
-	if next-from > most {
-		next = from + most
+	if next-from <= maxGap {
+		b.table.offsets = append(b.table.offsets, make([]uint32, next-from)...)
 	}
-	b.table.offsets = append(b.table.offsets, make([]uint32, next-from)...)
 	b.table.damage = append(b.table.damage, &engine.CorruptError{Path: b.segment.path(), Offset: off, First: from, Next: next, Err: why})
 }
 

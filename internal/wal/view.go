@@ -20,8 +20,7 @@ type View struct {
 	segments []*segment // by ordinal
 	size     engine.Position
 	end      int64  // of the newest segment's visible records
-	tail     *table // of the newest segment; its slices are read up to what this view saw
-	tailLen  int    // entries of tail that are visible
+	tail     *table // of the newest segment
 }
 
 // Size returns the number of entries, unreadable ones included.

@@ -134,10 +134,10 @@ func (w *walker) record(off int64) (record, error) {
 	if b, err = w.at(off, int(r.size)); err != nil {
 		return r, err
 	}
+	r.entries = b[recordBytes : headAt+n]
 	if !isZero(b[headAt+n:]) {
 		return r, damaged("padding is not zero")
 	}
-	r.entries = b[recordBytes : headAt+n]
 	if w.full {
 		err = r.check(b[headAt:recordBytes])
 	}
@@ -209,10 +209,15 @@ func (r *record) each() func(yield func(rawEntry) bool) {
 // resync looks for the next sound record from off on, at every place where one
 // could start. Entries are JSON, which holds no control characters, so nothing
 // inside an entry can look like a record. It returns false if there is none.
+//
+// Records that were written do not overlap, so the entries of all that are looked
+// at are no more than the file. Forged heads could claim it again and again: past
+// twice the file the search ends.
 func (w *walker) resync(off int64) (record, bool, error) {
 	full := w.full
 	w.full = true
 	defer func() { w.full = full }()
+	budget := 2 * (w.end - off)
 	for off = padded(off); off+recordBytes <= w.end; off += alignBytes {
 		b, err := w.at(off, recordBytes)
 		if err != nil {
@@ -227,6 +232,9 @@ func (w *walker) resync(off int64) (record, bool, error) {
 			return r, true, nil
 		case !isDamage(err):
 			return record{}, false, err
+		}
+		if budget -= int64(len(r.entries)); budget < 0 {
+			break
 		}
 	}
 	return record{}, false, nil
