@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/wal"
 )
 
 // A Position is a place in the journal's total order, from 0, without gaps.
@@ -36,14 +37,15 @@ type Entry struct {
 var errNotEntry = errors.New("not a canonical entry")
 
 // parseEntry returns the entry at a position. It reads the assigned members
-// only, and requires that they agree with the position.
+// only, and requires that they agree with the position. The error is a
+// *[CorruptError].
 func parseEntry(p Position, text []byte) (Entry, error) {
 	a, err := engine.ParseAssigned(text)
-	if err != nil {
-		return Entry{}, fmt.Errorf("read entry at position %d: %w", p, err)
+	if err == nil && a.Position != p {
+		err = fmt.Errorf("entry says position %d", a.Position)
 	}
-	if a.Position != p {
-		return Entry{}, fmt.Errorf("read entry at position %d: it says position %d", p, a.Position)
+	if err != nil {
+		return Entry{}, &CorruptError{Path: wal.Dir, Offset: -1, First: p, Next: p + 1, Err: err}
 	}
 	return Entry{Position: p, Sequence: a.Sequence, RecordedAt: a.RecordedAt, JSON: text}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/wal"
 )
 
 // A RestoreReport says what [Restore] wrote.
@@ -82,15 +83,15 @@ type restorer struct {
 func (r *restorer) run(ctx context.Context) error {
 	size := r.source.Size()
 	for e, err := range r.source.engine.Scan(ctx, 0, size) {
+		if err == nil {
+			err = r.add(ctx, e)
+		}
 		if c, ok := asCorrupt(err); ok {
 			r.report.Lost += uint64(c.Next - c.First)
 			r.report.Gaps = append(r.report.Gaps, problemOf(c))
 			continue
 		}
 		if err != nil {
-			return err
-		}
-		if err := r.add(ctx, e); err != nil {
 			return err
 		}
 		if r.progress != nil && e.Position%4096 == 0 {
@@ -114,11 +115,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// add takes an entry, writing those before it if they were recorded earlier.
+// add takes an entry, writing those before it if they were recorded earlier. One
+// that is none is a *[CorruptError].
 func (r *restorer) add(ctx context.Context, e engine.Entry) error {
 	a, err := engine.ParseAssigned(e.Bytes)
-	if err != nil {
-		return err
+	key, kerr := describeKey(e.Bytes)
+	if err = errors.Join(err, kerr); err != nil {
+		return &CorruptError{Path: wal.Dir, Offset: -1, First: e.Position, Next: e.Position + 1, Err: err}
 	}
 	if len(r.batch.Records) > 0 && (!a.RecordedAt.Equal(r.now) || r.bytes > 4<<20 || len(r.batch.Records) == MaxBatchEvents) {
 		if err := r.flush(ctx); err != nil {
@@ -126,10 +129,6 @@ func (r *restorer) add(ctx context.Context, e engine.Entry) error {
 		}
 	}
 	r.now = a.RecordedAt
-	key, err := describeKey(e.Bytes)
-	if err != nil {
-		return err
-	}
 	text := bytes.Clone(e.Bytes)
 	r.batch.Records = append(r.batch.Records, engine.Record{
 		Tenant: key.Tenant, ID: key.ID, Entity: key.Entity, Body: text[:a.BodyBytes],

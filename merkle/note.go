@@ -1,6 +1,7 @@
 package merkle
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -56,12 +57,27 @@ func Open(signed []byte, verifiers ...note.Verifier) (Checkpoint, error) {
 		return Checkpoint{}, err
 	}
 	for _, s := range n.Sigs {
+		if err := checkBase64(s.Base64); err != nil {
+			return Checkpoint{}, fmt.Errorf("open checkpoint: signature of %q: %w", s.Name, err)
+		}
+	}
+	for _, s := range n.Sigs {
 		if s.Name == c.Origin {
 			return c, nil
 		}
 	}
 	return Checkpoint{}, fmt.Errorf("open checkpoint: origin %q did not sign it: %w",
 		c.Origin, &note.UnverifiedNoteError{Note: n})
+}
+
+// checkBase64 refuses the texts that decode to the same bytes as the one that a
+// signer writes: no bit of a signed note may change unnoticed.
+func checkBase64(text string) error {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || base64.StdEncoding.EncodeToString(raw) != text {
+		return errors.New("base64 is not in its normal form")
+	}
+	return nil
 }
 
 // GenerateKey makes an Ed25519 key for the log of that name, which will be its

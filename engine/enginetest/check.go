@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -215,7 +214,11 @@ func (a *auditor) entry(p engine.Position, e *engine.Entry) error {
 // are. It returns what the checkpoint says.
 func (s *suite) auditCheckpoint(all []engine.Entry) merkle.Checkpoint {
 	s.Helper()
-	c := s.checkpoint(s.ctx)
+	c, err := s.checkpoint()
+	if err != nil {
+		s.Error(err)
+		return c
+	}
 	if c.Size != uint64(len(all)) {
 		s.Errorf("checkpoint covers %d of %d durable entries", c.Size, len(all))
 		return c
@@ -228,25 +231,23 @@ func (s *suite) auditCheckpoint(all []engine.Entry) merkle.Checkpoint {
 
 // checkpoint makes a checkpoint and reads it. Its signature is left to those who
 // know the key.
-func (s *suite) checkpoint(ctx context.Context) merkle.Checkpoint {
-	s.Helper()
-	text, err := s.e.Checkpoint(ctx)
+func (s *suite) checkpoint() (c merkle.Checkpoint, err error) {
+	text, err := s.e.Checkpoint(s.ctx)
 	if err != nil {
-		s.Fatalf("checkpoint: %v", err)
+		return c, fmt.Errorf("checkpoint: %w", err)
 	}
 	_, err = note.Open(text, note.VerifierList())
 	n, ok := errors.AsType[*note.UnverifiedNoteError](err)
 	if !ok {
-		s.Fatalf("checkpoint is no signed note: %v: %q", err, text)
+		return c, fmt.Errorf("checkpoint is no signed note: %w: %q", err, text)
 	}
-	c, err := merkle.ParseCheckpoint([]byte(n.Note.Text))
-	if err != nil {
-		s.Fatalf("checkpoint %q: %v", text, err)
+	if c, err = merkle.ParseCheckpoint([]byte(n.Note.Text)); err != nil {
+		return c, fmt.Errorf("checkpoint %q: %w", text, err)
 	}
 	if !slices.ContainsFunc(n.Note.UnverifiedSigs, func(sig note.Signature) bool { return sig.Name == c.Origin }) {
-		s.Errorf("checkpoint is not signed by its origin: %q", text)
+		return c, fmt.Errorf("checkpoint is not signed by its origin: %q", text)
 	}
-	return c
+	return c, nil
 }
 
 // rootOf returns the tree's root over some entries from the first on.

@@ -167,7 +167,10 @@ func checkpoints(s *suite) {
 					return err
 				}
 				durable := uint64(s.e.Size())
-				c := s.checkpoint(s.ctx)
+				c, err := s.checkpoint()
+				if err != nil {
+					return err
+				}
 				if c.Size < durable || c.Size > uint64(s.e.Size()) {
 					return fmt.Errorf("checkpoint has size %d, %d entries were durable before it and %d after", c.Size, durable, s.e.Size())
 				}

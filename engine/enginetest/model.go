@@ -74,7 +74,8 @@ func (m *model) append(items []item, expect []engine.Expect) (want []engine.Rece
 	for _, x := range items {
 		if old, ok := m.ids[x.id]; ok && old.item != x {
 			allowed = append(allowed, &engine.ConflictError{Tenant: m.tenant, ID: x.id, Position: old.position})
-		} else if twin, ok := news[x.id]; ok && twin.item != x {
+		}
+		if twin, ok := news[x.id]; ok && twin.item != x {
 			allowed = append(allowed, engine.ErrSameID)
 		}
 		if _, ok := news[x.id]; !ok {

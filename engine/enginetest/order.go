@@ -185,7 +185,7 @@ func clockJumps(s *suite) {
 }
 
 func visibleSequences(s *suite) {
-	const writers, rounds = 4, 40
+	const writers, rounds = 4, 20
 	a := thing("a")
 	var done atomic.Int32
 	s.parallel(writers+2, func(w int) error {

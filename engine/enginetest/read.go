@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/annals-io/annals/engine"
@@ -156,10 +157,9 @@ func entryMemory(s *suite) {
 	s.append(numbered("", 8)...)
 	want := s.entries()
 	spoil := func(b []byte) {
-		b = append(b, "\nsomething behind it that is longer than what precedes the next entry"...)
-		for i := range b {
-			b[i] = '!'
-		}
+		longer := append(b, "\nsomething behind it that is longer than what precedes the next entry"...)
+		clear(longer) // another array than b's if there was no room
+		clear(b)
 	}
 	for name, seq := range map[string]func(func(engine.Entry, error) bool){
 		"scan": s.e.Scan(s.ctx, 0, 8), "follow": s.e.Follow(s.ctx, 0),
@@ -249,46 +249,48 @@ func (s *suite) follow(ctx context.Context, from, until engine.Position, seen fu
 }
 
 func followLive(s *suite) {
-	s.append(numbered("old", 5)...)
-	const last = 12
-	starts := []engine.Position{0, 3, 5, 9, last - 1}
+	const old, last = 5, 12
+	s.append(numbered("old", old)...)
+	starts := []engine.Position{0, 3, old, 9, last - 1}
 	ctx, cancel := context.WithCancel(s.ctx)
-	caughtUp := make(chan engine.Position, len(starts)*last)
+	defer cancel()
+	seen := make([]chan engine.Position, len(starts))
+	for i := range seen {
+		seen[i] = make(chan engine.Position, last)
+	}
 	s.parallel(len(starts)+1, func(w int) error {
-		if w < len(starts) {
-			err := s.follow(ctx, starts[w], last, func(p engine.Position) { caughtUp <- p })
-			if err != nil {
-				cancel() // nobody waits for what will not come
+		if w == len(starts) {
+			return s.appendAfter(ctx, starts, seen, old, last)
+		}
+		err := s.follow(ctx, starts[w], last, func(p engine.Position) { seen[w] <- p })
+		if err != nil {
+			cancel() // nobody waits for what will not come
+		}
+		return err
+	})
+}
+
+// appendAfter appends the entries from one position to another, each once every
+// follower has seen what there is.
+func (s *suite) appendAfter(ctx context.Context, starts []engine.Position, seen []chan engine.Position, from, to engine.Position) error {
+	next := slices.Clone(starts)
+	for size := from; ; size++ {
+		for i := range next {
+			for ; next[i] < size; next[i]++ {
+				select {
+				case <-seen[i]:
+				case <-ctx.Done():
+					return fmt.Errorf("follower from %d does not get position %d: %w", starts[i], next[i], ctx.Err())
+				}
 			}
+		}
+		if size == to {
+			return nil
+		}
+		if _, err := s.try([]item{{id: fmt.Sprint(size)}}); err != nil {
 			return err
 		}
-		// Append one at a time, each once everybody has what there is.
-		for size := engine.Position(5); ; size++ {
-			for range slices.DeleteFunc(slices.Clone(starts), func(from engine.Position) bool { return from >= size }) {
-				select {
-				case <-caughtUp:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-			if size == 5 { // the two that began before it have 5 and 2 entries
-				for range 5 + 2 - 2 {
-					select {
-					case <-caughtUp:
-					case <-ctx.Done():
-						return ctx.Err()
-					}
-				}
-			}
-			if size == last {
-				return nil
-			}
-			if _, err := s.try([]item{{id: fmt.Sprint(size)}}); err != nil {
-				return err
-			}
-		}
-	})
-	cancel()
+	}
 }
 
 func followUnderLoad(s *suite) {
@@ -344,23 +346,26 @@ func followContext(s *suite) {
 }
 
 func followClose(s *suite) {
-	s.append(numbered("", 2)...)
-	const followers = 3
-	waiting := make(chan bool, followers)
-	s.parallel(followers+1, func(w int) error {
-		if w == followers {
-			for range followers {
-				<-waiting
+	const size = 4
+	s.append(numbered("", size)...)
+	starts := []engine.Position{0, size - 1, size, size + 5}
+	begun := make(chan bool, len(starts))
+	s.parallel(len(starts)+1, func(w int) error {
+		if w == len(starts) {
+			for range starts {
+				<-begun
 			}
 			return s.e.Close()
 		}
+		begins := sync.OnceFunc(func() { begun <- true })
+		defer begins() // also if it fails early
+		if starts[w] >= size {
+			begins()
+		}
 		n, err := drain(func(yield func(engine.Entry, error) bool) {
-			if w == 0 {
-				waiting <- true
-			}
-			for e, err := range s.e.Follow(s.ctx, engine.Position(w)) {
-				if err == nil && e.Position == 1 && w != 0 {
-					waiting <- true
+			for e, err := range s.e.Follow(s.ctx, starts[w]) {
+				if e.Position == size-1 {
+					begins()
 				}
 				if !yield(e, err) {
 					return

@@ -48,6 +48,8 @@ func (e *Engine) Append(ctx context.Context, b engine.Batch) ([]engine.Receipt, 
 		return r.receipts, r.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", engine.ErrUnknown, ctx.Err())
+	case <-e.dead:
+		return nil, fmt.Errorf("%w: %w", engine.ErrUnknown, errHung)
 	}
 }
 
@@ -139,6 +141,9 @@ func (e *Engine) prepareRecord(rec *prepared) error {
 // gets that entry's receipt, other content is a conflict.
 func (e *Engine) resolve(rec *prepared, v *wal.View, p engine.Position) error {
 	stored, err := v.Read(nil, p)
+	if err != nil && !isCorrupt(err) {
+		err = fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ const markAfter = 50 * time.Millisecond
 // runs.
 type committer struct {
 	*Engine
+	watch   *watch
 	tree    merkle.Tree
 	last    time.Time // recorded_at of the newest entry
 	carry   []*request
@@ -51,7 +52,8 @@ type completed struct {
 func (c *committer) commitLoop() {
 	c.timer = time.NewTimer(time.Hour)
 	defer c.timer.Stop()
-	defer close(c.syncs)
+	defer close(c.ended)
+	defer close(c.groupsDue)
 	for {
 		c.group = append(c.group[:0], c.carry...)
 		c.carry = c.carry[:0]
@@ -122,19 +124,27 @@ func (c *committer) mark() error {
 	if err := c.log.WriteMark(); err != nil || !c.log.Unsynced() {
 		return err
 	}
-	return c.sync(func() {})
+	return c.sync(false)
 }
 
 // commit makes one group of the waiting requests, writes and syncs it, and
 // answers.
 func (c *committer) commit() {
+	held := c.finishRecovery()
 	c.begin()
 	for i, r := range c.group {
 		if c.queue.reason() != nil && c.failed.Load() {
 			r.err = c.queue.reason()
 			continue
 		}
+		if held != nil {
+			r.err = held
+			continue
+		}
 		if !c.place(r) {
+			for _, r := range c.group[i:] {
+				r.forget(c.Size())
+			}
 			c.carry = append(c.carry, c.group[i:]...)
 			c.group = c.group[:i]
 			break
@@ -147,11 +157,72 @@ func (c *committer) commit() {
 	}
 	c.company = len(c.group)
 	for _, r := range c.group {
+		if errors.Is(r.err, engine.ErrDiskFull) {
+			c.paused.refused++
+		}
 		r.done <- struct{}{}
 	}
 	if c.due.IsZero() {
 		c.timer.Reset(markAfter)
 	}
+}
+
+// forget takes back what was found out about records from the group in the
+// making, which may yet fail.
+func (r *request) forget(published engine.Position) {
+	for i := range r.recs {
+		if r.recs[i].receipt.Position >= published {
+			r.recs[i].known = false
+		}
+	}
+}
+
+// finishRecovery completes a recovery that found no room when the journal was
+// opened, and takes up the entries that it brings.
+func (c *committer) finishRecovery() error {
+	if !c.log.Unfinished() || c.failed.Load() {
+		return nil
+	}
+	if err := c.paused.ready(c, false); err != nil {
+		return err
+	}
+	err := c.log.FinishRecovery()
+	switch {
+	case errors.Is(err, engine.ErrDiskFull):
+		c.paused.begin(c, err)
+		return err
+	case errors.Is(err, engine.ErrUnavailable):
+		return err
+	case err == nil:
+		err = c.takeUp(c.log.View())
+	}
+	if err != nil {
+		c.fail(fmt.Errorf("finish recovery: %w", err))
+	}
+	return c.queue.reason()
+}
+
+// takeUp adds the entries that a view has more to the tree and the lookup, and
+// publishes it.
+func (c *committer) takeUp(v *wal.View) error {
+	c.begin()
+	for raw, err := range v.Scan(context.Background(), c.Size(), v.Size()) {
+		if err != nil {
+			return err
+		}
+		p, err := c.Engine.place(raw)
+		if err != nil {
+			return err
+		}
+		e := engine.Entry{Bytes: raw.Bytes}
+		c.placed, c.hashes = append(c.placed, p), append(c.hashes, merkle.Hash(e.Hash()))
+		c.last = lastOf(c.last, raw.Bytes)
+	}
+	c.integrate()
+	c.spine.advance(&c.tree)
+	c.durable.Store(uint64(v.Size()))
+	c.publish(v)
+	return nil
 }
 
 // begin empties the group.
@@ -316,14 +387,14 @@ func (c *committer) write() error {
 		return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
 	}
 	c.groups.Add(1)
-	now := c.opts.SyncInterval == 0 || c.log.MustSync() || !c.due.IsZero() && !c.at.Before(c.due)
+	now := c.opts.SyncInterval == 0 || c.log.MustSync() || !c.due.IsZero() && !time.Now().Before(c.due)
 	if !now {
 		c.integrate()
 		if c.due.IsZero() {
-			c.due = c.at.Add(c.opts.SyncInterval)
+			c.due = time.Now().Add(c.opts.SyncInterval) // not the journal's clock, which may jump
 			c.timer.Reset(c.opts.SyncInterval)
 		}
-	} else if err := c.sync(c.integrate); err != nil {
+	} else if err := c.sync(true); err != nil {
 		c.fail(err)
 		return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
 	}
@@ -352,86 +423,13 @@ func (c *committer) integrate() {
 		c.tree.Append(merkle.LeafHash(c.hashes[i][:]), emit)
 	}
 	c.spine.add(c.hashes, c.complete)
-	c.lookup.add(c.placed)
+	c.lookup.stage(c.placed)
 }
 
 // syncDue syncs what interval durability has answered already.
 func (c *committer) syncDue() {
-	if err := c.sync(func() {}); err != nil {
+	if err := c.sync(false); err != nil {
 		c.fail(err)
-	}
-}
-
-// sync has syncLoop sync the log and does something meanwhile. A sync that does
-// not return is reported, then refused to new callers, and at last given up.
-func (c *committer) sync(meanwhile func()) error {
-	c.due = time.Time{}
-	began := time.Now()
-	c.syncs <- struct{}{}
-	meanwhile()
-	err, ok := error(nil), false
-	select {
-	case err = <-c.synced:
-		ok = true
-	default:
-	}
-	if !ok {
-		err = c.waitSync()
-	}
-	c.stalled.Store(false)
-	if took := time.Since(began); took > time.Duration(c.slowest.Load()) {
-		c.slowest.Store(int64(took))
-	}
-	if err != nil {
-		return err
-	}
-	c.syncCount.Add(1)
-	c.durable.Store(uint64(c.log.Durable()))
-	c.spine.advance(&c.tree)
-	return nil
-}
-
-// Times after which a sync that did not return is reported, is taken as a reason
-// to refuse appends, and is given up.
-const (
-	slowSync  = time.Second
-	stallSync = 5 * time.Second
-	hungSync  = 20 * time.Second
-)
-
-var errHung = errors.New("sync did not return; the disk does not answer")
-
-func (c *committer) waitSync() error {
-	stages := []struct {
-		wait time.Duration
-		do   func()
-	}{
-		{slowSync, func() { c.opts.Logger.Warn("sync of the log is slow", "seconds", slowSync.Seconds()) }},
-		{stallSync - slowSync, func() {
-			c.stalled.Store(true)
-			c.opts.Logger.Error("sync of the log does not return; appends are refused", "seconds", stallSync.Seconds())
-		}},
-		{hungSync - stallSync, func() { c.hung.Store(true) }},
-	}
-	t := time.NewTimer(0)
-	defer t.Stop()
-	for _, stage := range stages {
-		t.Reset(stage.wait)
-		select {
-		case err := <-c.synced:
-			return err
-		case <-t.C:
-			stage.do()
-		}
-	}
-	return errHung
-}
-
-// syncLoop syncs the log when the committer asks for it, so that the committer
-// can work meanwhile. It ends when syncs is closed.
-func (e *Engine) syncLoop() {
-	for range e.syncs {
-		e.synced <- e.log.Sync()
 	}
 }
 
@@ -444,7 +442,8 @@ func (c *committer) fail(err error) {
 
 // publish makes a view the newest and wakes whoever waits for one.
 func (e *Engine) publish(v *wal.View) {
-	old := e.published.Swap(&published{view: v, next: make(chan struct{})})
+	var old *published
+	e.lookup.show(func() { old = e.published.Swap(&published{view: v, next: make(chan struct{})}) })
 	if old != nil {
 		close(old.next)
 	}
@@ -461,10 +460,4 @@ func (e *Engine) waitNext(ctx context.Context, p *published) error {
 	case <-e.done:
 		return engine.ErrClosed
 	}
-}
-
-// lastRecorded returns recorded_at of the newest readable entry.
-func lastRecorded(entry []byte) (time.Time, error) {
-	a, err := engine.ParseAssigned(entry)
-	return a.RecordedAt, err
 }

@@ -9,16 +9,14 @@ import (
 	"github.com/annals-io/annals/internal/native"
 )
 
-// TestConformance runs the suite on memory, where it is quick; on files, whose
-// syncs give concurrency room; and with segments so small that every case
-// crosses from one to the next.
+// TestConformance runs the suite on files, whose syncs give concurrency room, and
+// in memory with segments so small that every case crosses from one to the next.
 func TestConformance(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		opts native.Options
 		fs   func(testing.TB) durable.FS
 	}{
-		{"memory", native.Options{}, func(testing.TB) durable.FS { return durable.NewMem() }},
 		{"files", native.Options{}, openDir},
 		{"small segments", native.Options{SegmentBytes: 4 << 10, CheckpointInterval: -1}, func(testing.TB) durable.FS { return durable.NewMem() }},
 	} {

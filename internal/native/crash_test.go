@@ -3,6 +3,7 @@ package native_test
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/annals-io/annals/internal/durable"
@@ -85,32 +86,28 @@ func film(t *testing.T, wrap func(durable.FS) durable.FS) []moment {
 // each calls f for every moment on two goroutines, and returns the first error
 // with its moment.
 func each(moments []moment, f func(moment) error) error {
-	work := make(chan moment)
-	errs := make(chan error, 1)
+	var next atomic.Int64
+	var found atomic.Pointer[error]
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
-			for m := range work {
-				if err := f(m); err != nil {
-					select {
-					case errs <- fmt.Errorf("%v: %w", &m, err):
-					default:
-					}
+			for found.Load() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(moments) {
+					return
+				}
+				if err := f(moments[i]); err != nil {
+					err = fmt.Errorf("%v: %w", &moments[i], err)
+					found.CompareAndSwap(nil, &err)
 				}
 			}
 		})
 	}
-	for _, m := range moments {
-		work <- m
-	}
-	close(work)
 	wg.Wait()
-	select {
-	case err := <-errs:
-		return err
-	default:
-		return nil
+	if err := found.Load(); err != nil {
+		return *err
 	}
+	return nil
 }
 
 // TestFault01PowerCutAtEveryOperation covers FAULTS D1 tests 1 to 6: what is not
@@ -134,7 +131,7 @@ func TestFault01PowerCutDuringRecovery(t *testing.T) {
 	t.Parallel()
 	moments := film(t, nil)
 	var sample []moment
-	step := 37
+	step := 101
 	if long {
 		step = 5
 	}

@@ -39,7 +39,6 @@ func (p *pause) ready(c *committer, reserved bool) error {
 	}
 	now := c.opts.Now()
 	if !p.since.IsZero() && now.Sub(p.tried).Abs() < retryFull {
-		p.refused++
 		return p.why
 	}
 	p.tried = now
@@ -57,11 +56,10 @@ func (p *pause) ready(c *committer, reserved bool) error {
 
 // begin notes that an append found no room.
 func (p *pause) begin(c *committer, why error) {
-	p.refused++
 	if !p.since.IsZero() {
 		return
 	}
-	p.since, p.tried, p.why = c.opts.Now(), c.opts.Now(), why
+	p.since, p.tried, p.refused, p.why = c.opts.Now(), c.opts.Now(), 0, why
 	p.release(c.fs) // for the note of the pause; its loss is found by the next ready
 	c.diskFull.Store(true)
 	c.notify(Notice{Kind: Paused, At: p.since, Err: why})

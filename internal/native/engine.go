@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,23 +124,24 @@ type Engine struct {
 	published atomic.Pointer[published]
 	durable   atomic.Uint64 // entries that are synced
 	stalled   atomic.Bool
-	hung      atomic.Bool // a sync never returned: the log is syncLoop's for good
+	hung      atomic.Bool // a sync never returned: the log is commitLoop's for good
 	failed    atomic.Bool
 	diskFull  atomic.Bool
 	groups    atomic.Uint64
 	syncCount atomic.Uint64
 	slowest   atomic.Int64 // nanoseconds
 
-	syncs    chan struct{}              // asks syncLoop for a sync
-	synced   chan error                 // its answer
-	changed  chan struct{}              // has room for one: something was published
-	wanted   chan chan checkpointAnswer // asks checkpointLoop for a checkpoint
-	stopping chan struct{}              // closed to end the loops other than commitLoop
-	done     chan struct{}              // closed when Close begins
+	groupsDue  chan struct{}              // asks integrateLoop to integrate the group
+	integrated chan struct{}              // its answer
+	ended      chan struct{}              // closed when commitLoop ends
+	dead       chan struct{}              // closed when the disk is given up
+	changed    chan struct{}              // has room for one: something was published
+	wanted     chan chan checkpointAnswer // asks checkpointLoop for a checkpoint
+	stopping   chan struct{}              // closed to end the loops other than commitLoop
+	done       chan struct{}              // closed when Close begins
 
 	closing sync.Once
-	commits sync.WaitGroup // commitLoop
-	loops   sync.WaitGroup // the other loops
+	loops   sync.WaitGroup // every goroutine that Open started
 }
 
 // A published is the picture that readers see.
@@ -177,6 +179,10 @@ func (e *Engine) Size() engine.Position { return e.published.Load().view.Size() 
 // Scan implements [engine.Engine].
 func (e *Engine) Scan(ctx context.Context, from, to engine.Position) iter.Seq2[engine.Entry, error] {
 	return func(yield func(engine.Entry, error) bool) {
+		if e.isClosed() {
+			yield(engine.Entry{}, engine.ErrClosed)
+			return
+		}
 		e.scan(ctx, e.published.Load().view, from, to, yield)
 	}
 }
@@ -188,7 +194,8 @@ func (e *Engine) scan(ctx context.Context, v *wal.View, from, to engine.Position
 			yield(engine.Entry{}, engine.ErrClosed)
 			return false
 		}
-		if !yield(engine.Entry{Position: raw.Position, Bytes: raw.Bytes}, err) || err != nil && !isCorrupt(err) {
+		// Clipped: behind the entry lies the next one, and a consumer may append.
+		if !yield(engine.Entry{Position: raw.Position, Bytes: slices.Clip(raw.Bytes)}, err) || err != nil && !isCorrupt(err) {
 			return false
 		}
 	}
@@ -257,13 +264,15 @@ func (e *Engine) Close() error {
 func (e *Engine) close() error {
 	if e.queue != nil {
 		e.queue.close(engine.ErrClosed)
-		e.commits.Wait()
+		select {
+		case <-e.ended:
+		case <-e.dead: // commitLoop hangs in a sync, and so would Close
+			return e.closeHung()
+		}
 	}
 	close(e.done)
 	close(e.stopping)
-	if !e.hung.Load() { // else syncLoop hangs in a sync, and so would Close
-		e.loops.Wait()
-	}
+	e.loops.Wait()
 	var errs []error
 	if e.log != nil {
 		errs = append(errs, e.closeLog())
@@ -278,12 +287,17 @@ func (e *Engine) close() error {
 	return errors.Join(errs...)
 }
 
+// closeHung leaves what a hanging sync holds as it is; the lock too, since that
+// sync may still write.
+func (e *Engine) closeHung() error {
+	close(e.done)
+	close(e.stopping)
+	return errHung
+}
+
 // closeLog leaves the log trimmed and vouched for by a last checkpoint and the
 // state file. A failed log is left as it is: recovery decides.
 func (e *Engine) closeLog() error {
-	if e.hung.Load() {
-		return errHung
-	}
 	defer e.log.CloseReads()
 	if e.failed.Load() || len(e.damage) > 0 {
 		_, err := e.log.Close()

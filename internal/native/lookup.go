@@ -20,6 +20,10 @@ type lookup struct {
 	mu       sync.RWMutex
 	ids      map[key]engine.Position // guarded by mu
 	entities map[key]engine.Sequence // last sequence; guarded by mu
+
+	// earlier holds the last sequences, as everyone else sees them, of the entities
+	// that a group changed which is not published yet; guarded by mu
+	earlier map[key]engine.Sequence
 }
 
 // A key is a keyed 128-bit hash of an identity. That two of 2^40 identities
@@ -31,6 +35,7 @@ func newLookup() *lookup {
 		seeds:    [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		ids:      make(map[key]engine.Position),
 		entities: make(map[key]engine.Sequence),
+		earlier:  make(map[key]engine.Sequence),
 	}
 }
 
@@ -65,10 +70,13 @@ func (l *lookup) position(k key) (engine.Position, bool) {
 	return p, ok
 }
 
-// sequence returns an entity's last sequence.
+// sequence returns an entity's last published sequence.
 func (l *lookup) sequence(k key) engine.Sequence {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
+	if s, ok := l.earlier[k]; ok {
+		return s
+	}
 	return l.entities[k]
 }
 
@@ -86,10 +94,36 @@ type placed struct {
 	sequence   engine.Sequence // zero without an entity
 }
 
-// add takes new records up.
+// stage takes up the records of a group that is not published yet.
+func (l *lookup) stage(recs []placed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range recs {
+		r := &recs[i]
+		if _, ok := l.earlier[r.entity]; r.sequence != 0 && !ok {
+			l.earlier[r.entity] = l.entities[r.entity]
+		}
+	}
+	l.addLocked(recs)
+}
+
+// show calls publish and lets everyone see the sequences of what was staged, in
+// one step.
+func (l *lookup) show(publish func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	publish()
+	clear(l.earlier)
+}
+
+// add takes published records up.
 func (l *lookup) add(recs []placed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.addLocked(recs)
+}
+
+func (l *lookup) addLocked(recs []placed) {
 	for i := range recs {
 		r := &recs[i]
 		l.ids[r.id] = r.position

@@ -74,17 +74,22 @@ func seal(v any) ([]byte, error) {
 	return fmt.Appendf(b, `,"checksum":"%x"}`+"\n", sum), nil
 }
 
-// unseal decodes what seal wrote, and nothing else.
-func unseal(b []byte, v any) error {
+// unseal checks the checksum of what seal wrote and returns the rest.
+func unseal(b []byte) ([]byte, error) {
 	at := bytes.LastIndex(b, []byte(`,"checksum":"`))
 	if at < 0 {
-		return errors.New("checksum is missing")
+		return nil, errors.New("checksum is missing")
 	}
 	sum := sha256.Sum256(b[:at])
 	if string(b[at:]) != fmt.Sprintf(`,"checksum":"%x"}`+"\n", sum) {
-		return errors.New("checksum does not match")
+		return nil, errors.New("checksum does not match")
 	}
-	d := json.NewDecoder(bytes.NewReader(append(bytes.Clone(b[:at]), '}')))
+	return append(bytes.Clone(b[:at]), '}'), nil
+}
+
+// decodeStrict decodes what unseal returned, and nothing else.
+func decodeStrict(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	return d.Decode(v)
 }
@@ -97,9 +102,9 @@ func writeSealed(fsys durable.FS, name string, v any) error {
 	return durable.WriteFile(fsys, name, b)
 }
 
-// readSealed reads a small file. It reports false if there is none; one that
-// does not check out is a *engine.CorruptError.
-func readSealed(fsys durable.FS, name string, v any) (bool, error) {
+// readSealed reads a small file and decodes it. It reports false if there is
+// none; one that does not check out is a *engine.CorruptError.
+func readSealed(fsys durable.FS, name string, decode func(b []byte) error) (bool, error) {
 	b, err := durable.ReadFile(fsys, name, maxMetaBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -107,34 +112,58 @@ func readSealed(fsys durable.FS, name string, v any) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", name, err)
 	}
-	if err := unseal(b, v); err != nil {
+	if b, err = unseal(b); err == nil {
+		err = decode(b)
+	}
+	if errors.Is(err, engine.ErrNewerFormat) {
+		return false, fmt.Errorf("read %s: %w", name, err)
+	}
+	if err != nil {
 		return false, &engine.CorruptError{Path: name, Err: err}
 	}
 	return true, nil
 }
 
-// readIdentity reads journal.json.
+// readIdentity reads journal.json. It reports false if there is none and nothing
+// else of a journal either.
 func readIdentity(fsys durable.FS) (identity, bool, error) {
 	var id identity
-	ok, err := readSealed(fsys, identityName, &id)
-	if err != nil || !ok {
+	ok, err := readSealed(fsys, identityName, id.decode)
+	if err != nil || ok {
 		return id, ok, err
 	}
-	if id.Format > FormatVersion {
-		return id, true, fmt.Errorf("%s has format %d, this program reads %d: %w", identityName, id.Format, FormatVersion, engine.ErrNewerFormat)
+	name, err := remains(fsys)
+	if err == nil && name != "" {
+		err = &engine.CorruptError{Path: identityName, Offset: -1, Err: fmt.Errorf("file is missing, but %s is there", name)}
 	}
-	if _, err := id.id(); err != nil {
-		return id, true, &engine.CorruptError{Path: identityName, Err: err}
+	return id, false, err
+}
+
+// decode reads the content of journal.json. A later format is recognised first:
+// it may have members that this one does not know.
+func (id *identity) decode(b []byte) error {
+	var probe struct {
+		Format int `json:"format"`
 	}
-	return id, true, nil
+	if err := json.Unmarshal(b, &probe); err != nil {
+		return err
+	}
+	if probe.Format > FormatVersion {
+		return fmt.Errorf("format is %d, this program reads %d: %w", probe.Format, FormatVersion, engine.ErrNewerFormat)
+	}
+	if probe.Format != FormatVersion {
+		return fmt.Errorf("format %d is unknown", probe.Format)
+	}
+	if err := decodeStrict(b, id); err != nil {
+		return err
+	}
+	_, err := id.id()
+	return err
 }
 
 // create makes a new journal. journal.json is written last: without it there is
 // no journal, and a creation that was cut short starts over.
 func create(fsys durable.FS, origin string, now time.Time) (identity, error) {
-	if segments, err := hasSegments(fsys); err != nil || segments {
-		return identity{}, errors.Join(err, &engine.CorruptError{Path: identityName, Offset: -1, Err: errors.New("file is missing, but the log has segments")})
-	}
 	var raw [16]byte
 	rand.Read(raw[:])
 	id := identity{ID: hex.EncodeToString(raw[:]), Origin: origin, Format: FormatVersion, Created: now.UTC().Format(time.RFC3339)}
@@ -166,26 +195,54 @@ func create(fsys durable.FS, origin string, now time.Time) (identity, error) {
 	return id, nil
 }
 
-func hasSegments(fsys durable.FS) (bool, error) {
+// remains returns the name of a file that there would not be without
+// journal.json, "" if there is none.
+func remains(fsys durable.FS) (string, error) {
 	infos, err := fsys.ReadDir(wal.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	if err != nil && !isNotExist(err) {
+		return "", fmt.Errorf("list log: %w", err)
 	}
 	for _, info := range infos {
 		if strings.HasSuffix(info.Name, ".wal") {
-			return true, err
+			return wal.Dir + "/" + info.Name, nil
 		}
 	}
-	return false, err
+	for _, name := range []string{stateName, checkpointName, levelName(0)} {
+		if _, err := fsys.Stat(name); err == nil {
+			return name, nil
+		} else if !isNotExist(err) {
+			return "", fmt.Errorf("look for %s: %w", name, err)
+		}
+	}
+	return "", nil
 }
 
-// readLine reads a file that holds one line.
+// readLine reads a key file, which holds one line.
 func readLine(fsys durable.FS, name string) (string, error) {
 	b, err := durable.ReadFile(fsys, name, maxMetaBytes)
+	if isNotExist(err) {
+		return "", &engine.CorruptError{Path: name, Offset: -1, Err: errors.New("file is missing")}
+	}
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", name, err)
 	}
-	return strings.TrimSuffix(string(b), "\n"), nil
+	line, ok := strings.CutSuffix(string(b), "\n")
+	if !ok || strings.ContainsAny(line, "\r\n") {
+		return "", &engine.CorruptError{Path: name, Offset: -1, Err: errors.New("file is not one line")}
+	}
+	return line, nil
+}
+
+// checkKeyText checks that a key is written as it was made: its parser takes
+// other letter cases too.
+func checkKeyText(name, line, prefix string, key interface {
+	Name() string
+	KeyHash() uint32
+}) error {
+	if !strings.HasPrefix(line, fmt.Sprintf("%s%s+%08x+", prefix, key.Name(), key.KeyHash())) {
+		return &engine.CorruptError{Path: name, Offset: -1, Err: errors.New("key is not in its normal form")}
+	}
+	return nil
 }
 
 // readSigner reads the checkpoint key.
@@ -198,7 +255,7 @@ func readSigner(fsys durable.FS) (note.Signer, error) {
 	if err != nil {
 		return nil, &engine.CorruptError{Path: signerName, Offset: -1, Err: err}
 	}
-	return s, nil
+	return s, checkKeyText(signerName, line, "PRIVATE+KEY+", s)
 }
 
 // readVerifier reads the public half of the checkpoint key.
@@ -211,7 +268,7 @@ func readVerifier(fsys durable.FS) (note.Verifier, error) {
 	if err != nil {
 		return nil, &engine.CorruptError{Path: verifierName, Offset: -1, Err: err}
 	}
-	return v, nil
+	return v, checkKeyText(verifierName, line, "", v)
 }
 
 // A signed is a checkpoint file that checked out.
@@ -249,7 +306,7 @@ func evidence(fsys durable.FS, c *signed, tiles uint64) (wal.Evidence, error) {
 		ev.Entries, ev.By = engine.Position(tiles), tilesDir
 	}
 	var e end
-	ok, err := readSealed(fsys, stateName, &e)
+	ok, err := readSealed(fsys, stateName, func(b []byte) error { return decodeStrict(b, &e) })
 	if err != nil || !ok {
 		return ev, err
 	}

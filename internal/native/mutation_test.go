@@ -2,7 +2,9 @@ package native_test
 
 import (
 	"fmt"
+	"iter"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,7 +54,7 @@ func syncDirOf(name string) func(durable.Op) bool {
 // place the checks find nothing.
 func TestMutationNothing(t *testing.T) {
 	t.Parallel()
-	check(t, mutate(t, func(durable.Op) bool { return false }))
+	check(t, mutate(t, nil))
 }
 
 func TestMutationSync(t *testing.T) {
@@ -73,17 +75,7 @@ func TestMutationSync(t *testing.T) {
 // operation, and looks at each disk. It stops at the first thing that is wrong.
 func mutate(t *testing.T, skip func(durable.Op) bool) error {
 	t.Helper()
-	skipped := false
-	without := func(fsys durable.FS) durable.FS {
-		return newTracked(fsys, func(op durable.Op) bool {
-			if skip(op) {
-				skipped = true
-				return true
-			}
-			return false
-		})
-	}
-	_ = skipped
+	without := func(fsys durable.FS) durable.FS { return newTracked(fsys, skip) }
 	mem := durable.NewMem()
 	s := new(script)
 	c := &camera{mem: mem, cuts: []durable.Cut{{}, {Seed: *seedFlag, Keep: 50}}, told: s.snapshot}
@@ -93,7 +85,18 @@ func mutate(t *testing.T, skip func(durable.Op) bool) error {
 		c.take("end")
 	})
 	check(t, s.err())
+	if skip == nil && !long { // nothing to stop at: a part must do
+		c.moments = slices.Collect(every(c.moments, 7))
+	}
 	return each(c.moments, func(m moment) error { return inspectTwice(m, without) })
+}
+
+// every yields every n-th element.
+func every[T any](all []T, n int) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for i := 0; i < len(all) && yield(all[i]); i += n {
+		}
+	}
 }
 
 // inspectTwice looks at a disk, then cuts the power right after its recovery and

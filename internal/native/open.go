@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -43,16 +42,18 @@ func Open(opts Options) (*Engine, error) {
 
 func newEngine(opts Options) *Engine {
 	e := &Engine{
-		opts:     opts.withDefaults(),
-		fs:       opts.FS,
-		lookup:   newLookup(),
-		tiles:    &tiles{fs: opts.FS},
-		syncs:    make(chan struct{}, 1),
-		synced:   make(chan error, 1),
-		changed:  make(chan struct{}, 1),
-		wanted:   make(chan chan checkpointAnswer),
-		stopping: make(chan struct{}),
-		done:     make(chan struct{}),
+		opts:       opts.withDefaults(),
+		fs:         opts.FS,
+		lookup:     newLookup(),
+		tiles:      &tiles{fs: opts.FS},
+		groupsDue:  make(chan struct{}, 1),
+		integrated: make(chan struct{}, 1),
+		ended:      make(chan struct{}),
+		dead:       make(chan struct{}),
+		changed:    make(chan struct{}, 1),
+		wanted:     make(chan chan checkpointAnswer),
+		stopping:   make(chan struct{}),
+		done:       make(chan struct{}),
 	}
 	return e
 }
@@ -60,11 +61,12 @@ func newEngine(opts Options) *Engine {
 // takeLock takes the writer's lock. Without create it makes no file where there
 // is no journal.
 func takeLock(fsys durable.FS, create bool) (io.Closer, error) {
-	if _, err := fsys.Stat(identityName); !create && errors.Is(err, fs.ErrNotExist) {
-		if segments, serr := hasSegments(fsys); serr != nil || segments {
-			return nil, errors.Join(serr, &engine.CorruptError{Path: identityName, Offset: -1, Err: errors.New("file is missing, but the log has segments")})
+	if !create {
+		if _, ok, err := readIdentity(fsys); err != nil {
+			return nil, err
+		} else if !ok {
+			return nil, ErrNoJournal
 		}
-		return nil, ErrNoJournal
 	}
 	for try := 1; ; try++ {
 		lock, err := fsys.Lock(lockName)
@@ -96,7 +98,7 @@ func (e *Engine) openWriter() error {
 		return fmt.Errorf("journal's origin is %q and cannot become %q", id.Origin, e.opts.Origin)
 	}
 	signer, err := readSigner(e.fs)
-	if err != nil {
+	if err = e.sortOut(err); err != nil {
 		return err
 	}
 	c, opts, err := e.gather()
@@ -117,8 +119,13 @@ func (e *Engine) openWriter() error {
 		e.log = nil
 		return e.openDamaged(opts, false)
 	}
+	w := &committer{Engine: e, watch: newWatch(e), fresh: make(map[key]*prepared), seqs: make(map[key]engine.Sequence)}
+	if err := w.openFull(); err != nil {
+		e.log.CloseReads()
+		_, cerr := e.log.Close()
+		return errors.Join(err, cerr)
+	}
 	e.keeper = &checkpointer{fs: e.fs, tiles: e.tiles, spine: &e.spine, signer: signer, origin: id.Origin, newest: c}
-	w := &committer{Engine: e, fresh: make(map[key]*prepared), seqs: make(map[key]engine.Sequence)}
 	e.published.Store(&published{view: e.log.View(), next: make(chan struct{})})
 	e.durable.Store(uint64(e.log.Durable()))
 	if err := w.rebuild(c); err != nil {
@@ -133,8 +140,8 @@ func (e *Engine) openWriter() error {
 		return errors.Join(err, e.openDamaged(opts, false))
 	}
 	e.queue = newQueue()
-	e.commits.Go(w.commitLoop)
-	e.loops.Go(e.syncLoop)
+	e.loops.Go(w.commitLoop)
+	e.loops.Go(w.integrateLoop)
 	e.loops.Go(func() { e.checkpointLoop(e.keeper) })
 	if e.opts.ScrubInterval > 0 {
 		e.loops.Go(e.scrubLoop)
@@ -145,6 +152,24 @@ func (e *Engine) openWriter() error {
 	return nil
 }
 
+// openFull completes a recovery that found no room with the help of the reserve.
+// If that does not suffice the journal opens for reading what is proven, and the
+// rest comes with the first append that finds room.
+func (w *committer) openFull() error {
+	if !w.log.Unfinished() {
+		return nil
+	}
+	if err := w.paused.release(w.fs); err != nil {
+		return err
+	}
+	err := w.log.FinishRecovery()
+	if errors.Is(err, engine.ErrDiskFull) {
+		w.paused.begin(w, err)
+		return nil
+	}
+	return err
+}
+
 // gather reads what vouches for the log. What of it is damaged goes to e.damage.
 func (e *Engine) gather() (*signed, wal.Options, error) {
 	journal, err := e.identity.id()
@@ -152,11 +177,7 @@ func (e *Engine) gather() (*signed, wal.Options, error) {
 	if err != nil {
 		return nil, opts, err
 	}
-	v, err := readVerifier(e.fs)
-	if err != nil {
-		return nil, opts, err
-	}
-	c, err := readCheckpoint(e.fs, e.identity, v)
+	c, err := e.readCheckpoint()
 	if err = e.sortOut(err); err != nil {
 		return nil, opts, err
 	}
@@ -171,11 +192,22 @@ func (e *Engine) gather() (*signed, wal.Options, error) {
 	return c, opts, e.sortOut(err)
 }
 
+// readCheckpoint reads the checkpoint and verifies it with the journal's key.
+func (e *Engine) readCheckpoint() (*signed, error) {
+	v, err := readVerifier(e.fs)
+	if err != nil {
+		return nil, err
+	}
+	return readCheckpoint(e.fs, e.identity, v)
+}
+
 // sortOut keeps damage and passes other errors on.
 func (e *Engine) sortOut(err error) error {
 	var c *engine.CorruptError
 	if errors.As(err, &c) {
-		e.damage = append(e.damage, c)
+		if len(e.damage) < maxProblems {
+			e.damage = append(e.damage, c)
+		}
 		return nil
 	}
 	return err

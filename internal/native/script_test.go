@@ -129,7 +129,7 @@ func (s *script) run() {
 	}
 	idle()
 	mixed := s.batch(2, 50)
-	mixed.Records = append(mixed.Records, twice.Records[0])
+	mixed.Records = append(mixed.Records, twice.Records...)
 	s.send(mixed)
 	s.close()
 	s.send(s.batch(2, 300))

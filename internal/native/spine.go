@@ -123,14 +123,14 @@ func (k *checkpointer) write(newest *signed) (*signed, error) {
 	if err != nil {
 		return nil, k.pause(err)
 	}
-	if newest != nil && newest.Size == tree.Size() {
-		return newest, nil
-	}
 	if err := k.writeTiles(); err != nil {
 		return nil, err
 	}
 	if err := k.tiles.sync(); err != nil {
 		return nil, k.pause(err)
+	}
+	if newest != nil && newest.Size == tree.Size() {
+		return newest, nil // only the tiles, if they had to be rebuilt
 	}
 	c := merkle.Checkpoint{Origin: k.origin, Size: tree.Size(), Root: tree.Root()}
 	b, err := merkle.Sign(c, k.signer)
@@ -232,11 +232,7 @@ func (e *Engine) Checkpoint(ctx context.Context) ([]byte, error) {
 }
 
 func (e *Engine) storedCheckpoint() ([]byte, error) {
-	v, err := readVerifier(e.fs)
-	if err != nil {
-		return nil, err
-	}
-	c, err := readCheckpoint(e.fs, e.identity, v)
+	c, err := e.readCheckpoint()
 	if err != nil {
 		return nil, err
 	}

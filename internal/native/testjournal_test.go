@@ -218,6 +218,13 @@ func owns(all []sent, i int) []string {
 	return ids
 }
 
+// mayHold reports whether any batch with an id was not refused.
+func mayHold(all []sent, id string) bool {
+	return slices.ContainsFunc(all, func(s sent) bool {
+		return s.outcome != refused && slices.ContainsFunc(s.batch.Records, func(r engine.Record) bool { return r.ID == id })
+	})
+}
+
 // holds checks what a journal holds against what its callers were told.
 func (s *stored) holds(all []sent) error {
 	for i, x := range all {
@@ -236,7 +243,7 @@ func (s *stored) holds(all []sent) error {
 			return fmt.Errorf("batch %d is stored in part: %d of %d", i, have, len(ids))
 		case have == 0 && len(ids) > 0 && x.outcome == acked:
 			return fmt.Errorf("batch %d was acknowledged and is lost", i)
-		case have != 0 && x.outcome == refused:
+		case have != 0 && !mayHold(all, ids[0]):
 			return fmt.Errorf("batch %d was refused and is stored", i)
 		}
 		if x.outcome != acked {

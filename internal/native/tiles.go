@@ -30,7 +30,7 @@ type tiles struct {
 
 	mu      sync.Mutex
 	files   [maxLevel + 1]durable.File // opened when first needed; guarded by mu
-	created bool                       // a file was made and its name is not synced; guarded by mu
+	unnamed bool                       // a file was opened whose name may not be durable; guarded by mu
 
 	// Owned by the writer.
 	written [maxLevel + 1]uint64 // hashes in each file
@@ -70,10 +70,10 @@ func (t *tiles) file(level int) (durable.File, error) {
 	open := t.fs.Open
 	if t.writable {
 		open = t.fs.OpenWrite
+		t.unnamed = true // whoever made the file may have ended before its name was synced
 	}
 	f, err := open(levelName(level))
 	if t.writable && errors.Is(err, fs.ErrNotExist) {
-		t.created = true
 		f, err = t.fs.Create(levelName(level))
 	}
 	if err != nil {
@@ -120,10 +120,10 @@ func (t *tiles) sync() error {
 		t.dirty[level] = false
 	}
 	t.mu.Lock()
-	created := t.created
-	t.created = false
+	unnamed := t.unnamed
+	t.unnamed = false
 	t.mu.Unlock()
-	if !created {
+	if !unnamed {
 		return nil
 	}
 	if err := t.fs.SyncDir(tilesDir); err != nil {

@@ -68,7 +68,7 @@ func Verify(ctx context.Context, fsys durable.FS, v Visitor) (*Report, error) {
 	if c != nil {
 		k.vouched = c.Size
 	}
-	for _, d := range e.damage {
+	for _, d := range appendNew(nil, e.damage) {
 		k.problem(d)
 	}
 	return k.report, k.run(fsys, opts, live)

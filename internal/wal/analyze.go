@@ -105,7 +105,9 @@ func (ev *Evidence) by() string {
 // list finds the segments by their names.
 func (a *analysis) list(fsys durable.FS) error {
 	infos, err := fsys.ReadDir(Dir)
-	if err != nil {
+	if isNotExist(err) { // the journal was made with it
+		a.corrupt(Dir, -1, 0, 0, errors.New("directory is missing"))
+	} else if err != nil {
 		return fmt.Errorf("list log: %w", err)
 	}
 	for _, info := range infos { // sorted by name, so by ordinal
@@ -150,11 +152,8 @@ func (a *analysis) readHeader(f durable.File, s *segment, next engine.Position, 
 	switch {
 	case errors.Is(err, engine.ErrNewerFormat):
 		return h, false, fmt.Errorf("%s: %w", s.path(), err)
-	case err != nil:
-	case h.journal != journal:
-		err = fmt.Errorf("segment belongs to journal %x", h.journal)
-	case h.ordinal != s.ordinal || h.first != s.first:
-		err = fmt.Errorf("segment was written as %s", segmentName(h.ordinal, h.first))
+	case err == nil:
+		err = h.mustBe(s, journal)
 	}
 	if err != nil {
 		a.corrupt(s.path(), 0, s.first, next, err)
@@ -228,7 +227,7 @@ func (t *tail) read(live bool) error {
 	}
 	t.good = mark{off: t.w.off, next: t.w.next, chain: c}
 	t.tornEnd = t.good.off
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || live && errors.Is(err, io.ErrUnexpectedEOF) { // the writer trimmed the file meanwhile
 		return nil
 	}
 	if !isDamage(err) && !errors.Is(err, errNoRecord) {

@@ -165,7 +165,7 @@ func (c *checker) alone(s *segment, next engine.Position) error {
 		return fmt.Errorf("read size of %s: %w", s.name, err)
 	}
 	a := c.analysis
-	if _, ok, err := a.readHeader(f, s, s.first, c.opts.Journal); err != nil || !ok {
+	if _, ok, err := a.readHeader(f, s, next, c.opts.Journal); err != nil || !ok {
 		return err
 	}
 	w := newWalker(f, headerBytes, size, s.first, true)

@@ -24,10 +24,10 @@ func seedSegments(t testing.TB) [][]byte {
 	check(t, many.log.Mark())
 	var seeds [][]byte
 	for _, l := range []*testLog{one, many} {
-		seeds = append(seeds, []byte(files(t, l.fs)[wal.SegmentName(0, 0)])) // not closed: zeros follow
 		l.close()
 		b := []byte(files(t, l.fs)[wal.SegmentName(0, 0)])
-		seeds = append(seeds, b, b[:len(b)-1], b[:len(b)/2], b[:wal.HeaderBytes], append(bytes.Clone(b), b...))
+		filled := append(bytes.Clone(b), make([]byte, 600)...) // as before closing
+		seeds = append(seeds, b, filled, b[:len(b)-1], b[:len(b)/2], b[:wal.HeaderBytes], append(bytes.Clone(b), b...))
 		for _, at := range []int{8, 40, 128, 132, 168, 200, 208, len(b) - 40} {
 			flipped := bytes.Clone(b)
 			flipped[at] ^= 0x10
@@ -35,7 +35,7 @@ func seedSegments(t testing.TB) [][]byte {
 		}
 	}
 	for _, tt := range headerFaults {
-		b := bytes.Clone(seeds[1])
+		b := bytes.Clone(seeds[0])
 		tt.change(b)
 		sumHeader(b)
 		seeds = append(seeds, b)
@@ -44,9 +44,9 @@ func seedSegments(t testing.TB) [][]byte {
 		rec := testRecord()
 		tt.change(rec)
 		sumRecord(rec)
-		seeds = append(seeds, append(bytes.Clone(seeds[1][:wal.HeaderBytes]), rec...))
+		seeds = append(seeds, append(bytes.Clone(seeds[0][:wal.HeaderBytes]), rec...))
 	}
-	return append(seeds, nil, make([]byte, 4096))
+	return append(seeds, nil, make([]byte, 600))
 }
 
 // addSeeds adds seeds, of which there must be some.
@@ -68,16 +68,25 @@ func FuzzSegment(f *testing.F) {
 		if len(b) > 1<<20 {
 			return
 		}
-		name := wal.SegmentName(0, 0)
-		fsys := withFiles(t, map[string]string{name: string(b)})
-		opts := wal.Options{Journal: journalID, SegmentBytes: 64 << 10}
-		before := allocated()
-		entries := fuzzRead(t, fsys, opts, b)
-		if used := allocated() - before; used > 32<<20+64*uint64(len(b)) {
-			t.Fatalf("reading %d bytes took %d bytes of memory", len(b), used)
+		fuzzSegment(t, b)
+		if first := wal.HeaderBytes; len(b) >= first+wal.RecordBytes { // past the checksums
+			b = bytes.Clone(b)
+			sumHeader(b)
+			sumRecord(b[first:])
+			fuzzSegment(t, b)
 		}
-		fuzzOpen(t, fsys, opts, b, entries)
 	})
+}
+
+func fuzzSegment(t *testing.T, b []byte) {
+	fsys := withFiles(t, map[string]string{wal.SegmentName(0, 0): string(b)})
+	opts := wal.Options{Journal: journalID, SegmentBytes: 64 << 10}
+	before := allocated()
+	entries := fuzzRead(t, fsys, opts, b)
+	if used := allocated() - before; used > 32<<20+64*uint64(len(b)) {
+		t.Fatalf("reading %d bytes took %d bytes of memory", len(b), used)
+	}
+	fuzzOpen(t, fsys, opts, b, entries)
 }
 
 // allocated returns how many bytes were allocated so far.

@@ -131,11 +131,10 @@ func (l *Log) newGroup() {
 	}
 }
 
-// ready reports why nothing can be written, if so. A recovery that found no room
-// is tried again.
+// ready reports why nothing can be written, if so.
 func (l *Log) ready() error {
 	if l.failed == nil && l.unfinished != nil {
-		return l.unfinished()
+		return fmt.Errorf("%w: recovery waits for room", engine.ErrDiskFull)
 	}
 	return l.failed
 }
@@ -228,9 +227,11 @@ func (l *Log) undo() error {
 	if l.fresh {
 		return l.unrotate()
 	}
-	err := l.file.Truncate(l.written.off)
+	if err := l.file.Truncate(l.written.off); err != nil {
+		return err
+	}
 	l.alloc = l.written.off
-	return err
+	return l.file.Sync() // or a power cut could bring back what is refused now
 }
 
 // grow fills the file with zeros ahead of a small write that ends at end. Having

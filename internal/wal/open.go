@@ -39,7 +39,7 @@ func Open(fsys durable.FS, opts Options) (*Log, *Recovery, []*engine.CorruptErro
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	l := &Log{fs: fsys, opts: opts, store: newStore(fsys), segments: a.segments, header: a.header}
+	l := &Log{fs: fsys, opts: opts, store: newStore(fsys, opts.Journal), segments: a.segments, header: a.header}
 	if len(a.damage) > 0 {
 		l.failed = a.damage[0]
 		l.setWritten(a.proven)
@@ -64,7 +64,7 @@ func Open(fsys durable.FS, opts Options) (*Log, *Recovery, []*engine.CorruptErro
 	var rec *Recovery
 	if !a.clean {
 		if rec, err = l.recover(a); err != nil {
-			l.file.Close()
+			l.closeFiles()
 			return nil, nil, nil, err
 		}
 	}
@@ -97,18 +97,31 @@ func (l *Log) recover(a *analysis) (*Recovery, error) {
 	}
 	err := finish()
 	if errors.Is(err, engine.ErrDiskFull) {
-		// Readable up to the proven offset; the rest waits for room.
-		l.unfinished = func() error {
-			err := finish()
-			if err == nil {
-				l.unfinished = nil
-				l.Publish()
-			}
-			return err
-		}
+		l.unfinished = finish
 		return rec, nil
 	}
 	return rec, err
+}
+
+// Unfinished reports that recovery found no room: the log is readable up to what
+// is proven, and nothing can be written before FinishRecovery has returned nil.
+func (l *Log) Unfinished() bool { return l.unfinished != nil }
+
+// FinishRecovery tries again what found no room, and publishes a view that holds
+// what was missing. After engine.ErrDiskFull or engine.ErrUnavailable it may be
+// called again.
+func (l *Log) FinishRecovery() error {
+	finish := l.unfinished
+	if finish == nil || l.failed != nil {
+		return l.failed
+	}
+	l.unfinished = nil
+	if err := finish(); err != nil {
+		l.unfinished = finish
+		return err
+	}
+	l.Publish()
+	return nil
 }
 
 func full(err error) error {
@@ -182,6 +195,10 @@ func (a *analysis) view(st *store) (*View, error) {
 	s := a.newest()
 	v.end = min(max(a.proven.off, a.proof), a.size)
 	o, err := st.open(s)
+	if isDamage(err) { // another segment in its place: nothing of it is readable
+		v.tail = new(table)
+		return v, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -198,13 +215,23 @@ func (l *Log) Close() (*State, error) {
 		return nil, nil
 	}
 	if l.failed != nil || l.unfinished != nil {
-		return nil, errors.Join(l.failed, l.file.Close())
+		return nil, errors.Join(l.failed, l.closeFiles())
 	}
 	err := l.trim()
-	if err = errors.Join(err, l.file.Close()); err != nil {
+	if err = errors.Join(err, l.closeFiles()); err != nil {
 		return nil, fmt.Errorf("close segment: %w", err)
 	}
 	return &State{Ordinal: l.header.ordinal, End: l.written.off, Chain: l.written.chain, Entries: l.written.next}, nil
+}
+
+// closeFiles closes the newest segment and, if a group failed right after a
+// rotation, the one before.
+func (l *Log) closeFiles() error {
+	err := l.file.Close()
+	if l.old != nil {
+		err = errors.Join(err, l.old.Close())
+	}
+	return err
 }
 
 // trim cuts the newest segment off behind its last record.

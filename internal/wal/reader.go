@@ -34,7 +34,7 @@ func OpenReader(fsys durable.FS, opts Options, live bool) (*Reader, error) {
 	if len(a.segments) == 0 {
 		r.at = mark{}
 	}
-	if r.view, err = a.view(newStore(fsys)); err != nil {
+	if r.view, err = a.view(newStore(fsys, opts.Journal)); err != nil {
 		return nil, err
 	}
 	r.offsets = r.view.tail.offsets
@@ -141,7 +141,8 @@ func (r *Reader) read(f io.ReaderAt, s *segment, end int64, sealed bool) error {
 	for {
 		rec, err := w.step()
 		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, errNoRecord) && !isDamage(err) {
+			trimmed := !sealed && errors.Is(err, io.ErrUnexpectedEOF) // by the writer, meanwhile
+			if !errors.Is(err, io.EOF) && !errors.Is(err, errNoRecord) && !isDamage(err) && !trimmed {
 				return fmt.Errorf("read segment %s: %w", s.name, err)
 			}
 			if sealed && !errors.Is(err, io.EOF) {

@@ -17,7 +17,8 @@ const maxOpen = 64
 
 // A store keeps the segments that were read last open.
 type store struct {
-	fs durable.FS
+	fs      durable.FS
+	journal [16]byte
 
 	mu    sync.Mutex
 	cache map[uint32]*opened // guarded by mu
@@ -38,8 +39,8 @@ type opened struct {
 	table *table     // guarded by once
 }
 
-func newStore(fsys durable.FS) *store {
-	return &store{fs: fsys, cache: make(map[uint32]*opened)}
+func newStore(fsys durable.FS, journal [16]byte) *store {
+	return &store{fs: fsys, journal: journal, cache: make(map[uint32]*opened)}
 }
 
 // open returns an open segment, which the caller must release.
@@ -52,9 +53,9 @@ func (st *store) open(s *segment) (*opened, error) {
 		return o, nil
 	}
 	st.mu.Unlock()
-	f, err := st.fs.Open(s.path())
+	f, err := st.openFile(s)
 	if err != nil {
-		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
+		return nil, err
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -70,6 +71,40 @@ func (st *store) open(s *segment) (*opened, error) {
 		st.dropLocked(st.lru.Back().Value.(*opened))
 	}
 	return o, nil
+}
+
+// openFile opens a segment's file. One that says that it is another segment, or
+// of another journal, is an errDamaged. A damaged header says nothing: the records
+// have checksums and offsets of their own.
+func (st *store) openFile(s *segment) (durable.File, error) {
+	f, err := st.fs.Open(s.path())
+	if err != nil {
+		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
+	}
+	var b [headerBytes]byte
+	n, err := f.ReadAt(b[:], 0)
+	if n < len(b) && !errors.Is(err, io.EOF) {
+		f.Close() // read-only: nothing to lose
+		return nil, fmt.Errorf("read header of %s: %w", s.name, err)
+	}
+	if h, err := parseHeader(b[:n]); err == nil {
+		if err := h.mustBe(s, st.journal); err != nil {
+			f.Close() // read-only: nothing to lose
+			return nil, errDamaged{err}
+		}
+	}
+	return f, nil
+}
+
+// mustBe checks that a header is that of a segment.
+func (h *header) mustBe(s *segment, journal [16]byte) error {
+	switch {
+	case h.journal != journal:
+		return fmt.Errorf("segment belongs to journal %x", h.journal)
+	case h.ordinal != s.ordinal || h.first != s.first:
+		return fmt.Errorf("segment was written as %s", segmentName(h.ordinal, h.first))
+	}
+	return nil
 }
 
 func (st *store) release(o *opened) {
@@ -184,16 +219,15 @@ func (b *tableBuilder) next() engine.Position {
 	return b.segment.first + engine.Position(len(b.table.offsets))
 }
 
-// add takes a record's entries. If a length does not fit, the entries that its
-// error hides become a gap.
+// add takes a record's entries. If their lengths do not fit the record, those
+// behind the first unsound one are who knows where, and become a gap.
 func (b *tableBuilder) add(r *record) {
-	n := uint32(0)
+	fits := r.fits()
 	for e := range r.each() {
-		if n == r.count {
+		if !fits && e.bad() {
 			break
 		}
 		b.table.offsets = append(b.table.offsets, uint32(e.off))
-		n++
 	}
 	b.gapTo(r.nextPos(), r.offset, errors.New("entry lengths do not fit the record"))
 }

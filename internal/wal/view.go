@@ -139,13 +139,16 @@ func (t *table) offset(i engine.Position) int64 {
 	return int64(t.offsets[i])
 }
 
-// missing turns the absence of a segment's file into damage.
+// missing turns the absence of a segment, or another one in its place, into
+// damage.
 func (v *View) missing(i int, p engine.Position, err error) error {
-	if !isNotExist(err) {
+	switch {
+	case isNotExist(err):
+		err = errors.New("segment is missing")
+	case !isDamage(err):
 		return err
 	}
-	s := v.segments[i]
-	return &engine.CorruptError{Path: s.path(), Offset: -1, First: p, Next: v.limit(i), Err: errors.New("segment is missing")}
+	return &engine.CorruptError{Path: v.segments[i].path(), Offset: -1, First: p, Next: v.limit(i), Err: err}
 }
 
 // guessBytes is what a point read asks for at first: most entries fit.
@@ -164,7 +167,7 @@ func readEntry(dst []byte, r io.ReaderAt, s *segment, off int64, p engine.Positi
 	}
 	size := int(binary.LittleEndian.Uint32(dst[at:]))
 	sum := binary.LittleEndian.Uint32(dst[at+4:])
-	if size > maxEntryBytes {
+	if size == 0 || size > maxEntryBytes {
 		return dst[:at], bad("entry length is out of range")
 	}
 	if have := n - entryHeadBytes; have < size {
@@ -277,7 +280,7 @@ func entryAt(w *window, s *segment, off int64, p engine.Position) ([]byte, error
 		return nil, readError(err, bad)
 	}
 	n, sum := int(binary.LittleEndian.Uint32(b)), binary.LittleEndian.Uint32(b[4:])
-	if n > maxEntryBytes || off+entryHeadBytes+int64(n) > w.end {
+	if n == 0 || n > maxEntryBytes || off+entryHeadBytes+int64(n) > w.end {
 		return nil, bad("entry length is out of range")
 	}
 	if b, err = w.at(off, entryHeadBytes+n); err != nil {

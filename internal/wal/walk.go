@@ -36,8 +36,9 @@ func (w *window) at(off int64, n int) ([]byte, error) {
 		w.buf = make([]byte, size)
 	}
 	w.off, w.buf = off, w.buf[:size]
-	if m, err := w.r.ReadAt(w.buf, off); m < len(w.buf) {
-		w.buf = w.buf[:0]
+	m, err := w.r.ReadAt(w.buf, off)
+	w.buf = w.buf[:m]
+	if m < n { // else the error, if any, comes back with the bytes that are missing
 		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
@@ -158,7 +159,7 @@ func (r *record) check(head []byte) error {
 	h.Write(head)
 	n, used := uint32(0), 0
 	for e := range r.each() {
-		if e.bad {
+		if e.bad() {
 			return damaged("entry %d: checksum does not match", uint64(r.first)+uint64(n))
 		}
 		sum := sha256.Sum256(e.bytes)
@@ -180,24 +181,39 @@ func (r *record) check(head []byte) error {
 type rawEntry struct {
 	off   int64 // of its length field, in the segment
 	bytes []byte
-	bad   bool // its checksum does not match
+	sum   uint32
+}
+
+// bad reports whether the entry's checksum does not match.
+func (e *rawEntry) bad() bool { return Checksum(e.bytes) != e.sum }
+
+// fits reports whether a record's entries are as many and as long as its head and
+// its own length say.
+func (r *record) fits() bool {
+	n, used := uint32(0), 0
+	for e := range r.each() {
+		n++
+		used += entryHeadBytes + len(e.bytes)
+	}
+	return n == r.count && used == len(r.entries)
 }
 
 // each yields the entries of a record. It stops early where a length does not
-// fit, so the consumer counts.
+// fit, so the consumer counts. No entry is empty: zeros where one should be would
+// have the right checksum.
 func (r *record) each() func(yield func(rawEntry) bool) {
 	return func(yield func(rawEntry) bool) {
 		b := r.entries
 		for len(b) >= entryHeadBytes {
 			n := int64(binary.LittleEndian.Uint32(b))
-			if n > int64(len(b)-entryHeadBytes) {
+			if n == 0 || n > int64(len(b)-entryHeadBytes) {
 				return
 			}
 			e := rawEntry{
 				off:   r.offset + recordBytes + int64(len(r.entries)-len(b)),
 				bytes: b[entryHeadBytes:][:n:n],
+				sum:   binary.LittleEndian.Uint32(b[4:]),
 			}
-			e.bad = Checksum(e.bytes) != binary.LittleEndian.Uint32(b[4:])
 			if !yield(e) {
 				return
 			}

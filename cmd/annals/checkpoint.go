@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/merkle"
+	"github.com/spf13/cobra"
+)
+
+// A checkpointReport is the machine's form of a checkpoint. Its shape is a
+// contract.
+type checkpointReport struct {
+	Origin string `json:"origin"`
+	Size   uint64 `json:"size"`
+	Root   string `json:"root"` // base64
+	Note   string `json:"note"`
+}
+
+func newCheckpoint(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "checkpoint",
+		Short: "Print the signed root of the hash tree",
+		Long: "Print a signed checkpoint of all entries, a C2SP note, making one if needed. Keep it\n" +
+			"elsewhere: whoever has it can show later that the journal was not altered or cut.",
+		Example:           "  annals checkpoint --data ./journal\n  annals checkpoint --data ./journal --output json | jq -r .root",
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: e.action(func(ctx context.Context, _ []string) error {
+			return e.checkpoint(ctx)
+		}),
+	}
+}
+
+// checkpoint prints the newest checkpoint.
+func (e *env) checkpoint(ctx context.Context) error {
+	form, err := e.form(formTable, formTable, formJSON, formNDJSON)
+	if err != nil {
+		return err
+	}
+	return e.read(func(j *annals.Journal) error {
+		note, err := j.Checkpoint(ctx)
+		if errors.Is(err, annals.ErrNotFound) {
+			return fmt.Errorf("no checkpoint has been made: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+		if form == formTable {
+			_, err = e.stdout.Write(note)
+			return err
+		}
+		return writeCheckpoint(e.stdout, note)
+	})
+}
+
+// writeCheckpoint writes the machine's form of a note that the journal has
+// checked.
+func writeCheckpoint(w io.Writer, note []byte) error {
+	text, _, _ := strings.Cut(string(note), "\n\n")
+	c, err := merkle.ParseCheckpoint([]byte(text + "\n"))
+	if err != nil {
+		return fmt.Errorf("read checkpoint: %w", err)
+	}
+	return writeJSON(w, checkpointReport{Origin: c.Origin, Size: c.Size, Root: c.Root.String(), Note: string(note)})
+}

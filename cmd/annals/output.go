@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/annals-io/annals"
+)
+
+// Forms of output.
+const (
+	formTable  = "table"
+	formJSON   = "json"
+	formNDJSON = "ndjson"
+	formCSV    = "csv"
+)
+
+var allForms = []string{formTable, formJSON, formNDJSON, formCSV}
+
+// form returns the form of output for a command that has the given ones: the one
+// asked for, or else a table for a terminal and what follows it for others.
+func (e *env) form(forms ...string) (string, error) {
+	if !slices.Contains(allForms, e.output) && e.output != "" {
+		return "", usagef("output %q is unknown, want %s", e.output, strings.Join(allForms, ", "))
+	}
+	if slices.Contains(forms, e.output) {
+		return e.output, nil
+	}
+	if e.asked {
+		return "", usagef("output %s is not for this command, want %s", e.output, strings.Join(forms, ", "))
+	}
+	if e.width > 0 || len(forms) == 1 {
+		return forms[0], nil
+	}
+	return forms[1], nil
+}
+
+// printable returns s with every character that moves the cursor, changes the
+// direction of text or is not UTF-8 as an escape sequence: stored text comes
+// from anyone.
+func printable(s string) string {
+	clean := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
+	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		_, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case clean(r):
+			b.WriteRune(r)
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r == utf8.RuneError:
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
+}
+
+// printableJSON is printable for a JSON text: the result means the same. Only
+// strings hold such characters.
+func printableJSON(text []byte) []byte {
+	if bytes.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return text
+	}
+	out := make([]byte, 0, len(text)+64)
+	for _, r := range string(text) {
+		switch high, low := splitRune(r); {
+		case unicode.IsPrint(r):
+			out = utf8.AppendRune(out, r)
+		case high != 0:
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
+}
+
+// splitRune returns the two halves of a character beyond 16 bits, else zeros.
+func splitRune(r rune) (high, low rune) {
+	if r < 0x10000 {
+		return 0, 0
+	}
+	r -= 0x10000
+	return 0xD800 + r>>10, 0xDC00 + r&0x3FF
+}
+
+// writeJSON writes a value as one line of JSON.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// An entryWriter writes entries in one of the forms of output.
+type entryWriter interface {
+	write(e *annals.Entry) error
+
+	// end writes what follows the entries. more says that there are others, complete
+	// that none was left out because it could not be read.
+	end(more, complete bool) error
+}
+
+// entryWriter returns the writer of a form.
+func (e *env) entryWriter(form string) entryWriter {
+	out := bufio.NewWriterSize(e.stdout, 64<<10)
+	lines := lineWriter{out: out, terminal: e.width > 0}
+	switch form {
+	case formTable:
+		return &tableWriter{out: out, width: e.tableWidth()}
+	case formCSV:
+		return newCSVWriter(out)
+	case formJSON:
+		return &arrayWriter{lineWriter: lines}
+	}
+	return &lines
+}
+
+// A lineWriter writes entries as they are, one a line. On a terminal it escapes
+// what could harm it.
+type lineWriter struct {
+	out      *bufio.Writer
+	terminal bool
+}
+
+func (w *lineWriter) write(e *annals.Entry) error {
+	if err := w.text(e.JSON); err != nil {
+		return err
+	}
+	return w.out.WriteByte('\n')
+}
+
+func (w *lineWriter) text(json []byte) error {
+	if w.terminal {
+		json = printableJSON(json)
+	}
+	_, err := w.out.Write(json)
+	return err
+}
+
+func (w *lineWriter) end(bool, bool) error { return w.out.Flush() }
+
+// An arrayWriter writes entries as the answer of a search.
+type arrayWriter struct {
+	lineWriter
+	some bool
+}
+
+func (w *arrayWriter) write(e *annals.Entry) error {
+	before := `{"events":[`
+	if w.some {
+		before = ","
+	}
+	w.some = true
+	if _, err := w.out.WriteString(before + "\n"); err != nil {
+		return err
+	}
+	return w.text(e.JSON)
+}
+
+func (w *arrayWriter) end(more, complete bool) error {
+	before := "\n"
+	if !w.some {
+		before = `{"events":[`
+	}
+	fmt.Fprintf(w.out, `%s],"has_more":%t,"complete":%t}`+"\n", before, more, complete)
+	return w.out.Flush()
+}

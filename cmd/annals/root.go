@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Groups of commands in annals help.
+const (
+	groupWrite = "write"
+	groupRead  = "read"
+	groupProof = "proof"
+)
+
+const rootLong = `annals keeps a journal of record: an append-only, tamper-evident store of events.
+
+A journal is a directory; --data or ANNALS_DATA says which one. append and import
+make a missing journal, every other command refuses. Output is a table for a
+terminal and JSON for everything else; --output or ANNALS_OUTPUT chooses.
+
+Exit status: 0 done, 1 error or not found, 2 bad input or usage, 3 damage or
+failed verification, 4 conflict, 5 unavailable: repeat with the same ids.`
+
+// newRoot returns the command with all its subcommands.
+func newRoot(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:               "annals",
+		Short:             "A journal of record for events",
+		Long:              rootLong,
+		Example:           "  annals import --data ./journal --format cloudtrail trail.json.gz\n  annals query --data ./journal 'outcome:failure actor_name:alice'\n  annals verify --data ./journal",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetIn(e.stdin)
+	root.SetOut(e.stdout)
+	root.SetErr(e.stderr)
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentFlags().StringVar(&e.dir, "data", "", "directory of the journal (ANNALS_DATA)")
+	root.PersistentFlags().StringVar(&e.output, "output", "", "form of output: table, json, ndjson or csv (ANNALS_OUTPUT)")
+	root.AddGroup(
+		&cobra.Group{ID: groupWrite, Title: "Write:"},
+		&cobra.Group{ID: groupRead, Title: "Read:"},
+		&cobra.Group{ID: groupProof, Title: "Prove and repair:"},
+	)
+	addGroup(root, groupWrite, newAppend(e), newImport(e))
+	addGroup(root, groupRead, newGet(e), newQuery(e), newExport(e), newStats(e))
+	addGroup(root, groupProof, newVerify(e), newCheckpoint(e), newRecover(e))
+	root.AddCommand(newVersion(e), newCompletion(e))
+	root.InitDefaultHelpCmd()
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allForms, cobra.ShellCompDirectiveNoFileComp))
+	return root
+}
+
+func addGroup(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, c := range commands {
+		c.GroupID = group
+		root.AddCommand(c)
+	}
+}
+
+// action makes the function that cobra runs of a command's own: it takes the
+// settings of the environment where no flag gives them, and notes that the
+// command has begun.
+func (e *env) action(do func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		for _, name := range []string{"data", "output", "tenant"} {
+			f := c.Flags().Lookup(name)
+			value := e.getenv("ANNALS_" + strings.ToUpper(name))
+			if f == nil || f.Changed || value == "" {
+				continue
+			}
+			if err := f.Value.Set(value); err != nil {
+				return usagef("ANNALS_%s: %w", strings.ToUpper(name), err)
+			}
+		}
+		e.asked = c.Flags().Changed("output")
+		e.started = true
+		return do(c.Context(), args)
+	}
+}
+
+// flagError explains a flag that is not understood. For a search it may be a
+// negated term.
+func flagError(c *cobra.Command, err error) error {
+	if strings.Contains(err.Error(), "unknown shorthand flag") && takesFilter(c) {
+		return hinted(err, "text that begins with - follows --, as in annals %s -- '-outcome:success'", c.Name())
+	}
+	return err
+}
+
+// takesFilter reports whether a command's arguments are filter text.
+func takesFilter(c *cobra.Command) bool { return c.Name() == "query" || c.Name() == "export" }
+
+// noArgs refuses arguments.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// tenantFlag adds the flag --tenant.
+func (e *env) tenantFlag(c *cobra.Command, usage string) {
+	c.Flags().StringVar(&e.tenant, "tenant", "", usage+" (ANNALS_TENANT)")
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/annals-io/annals"
+	"github.com/spf13/cobra"
+)
+
+func newStats(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:               "stats",
+		Short:             "Count what the journal holds",
+		Long:              "Count events, entities, types and bytes. The whole journal is read for it.",
+		Example:           "  annals stats --data ./journal\n  annals stats --data ./journal --output json | jq .by_type",
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: e.action(func(ctx context.Context, _ []string) error {
+			return e.stats(ctx)
+		}),
+	}
+}
+
+// stats prints the journal's figures.
+func (e *env) stats(ctx context.Context) error {
+	form, err := e.form(formTable, formJSON, formNDJSON)
+	if err != nil {
+		return err
+	}
+	return e.read(func(j *annals.Journal) error {
+		s, err := j.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		if form == formTable {
+			_, err = e.stdout.Write(statsText(&s))
+			return err
+		}
+		return writeJSON(e.stdout, s)
+	})
+}
+
+// shownTypes is how many types are printed for people.
+const shownTypes = 15
+
+// statsText is the figures for people.
+func statsText(s *annals.Stats) []byte {
+	var b bytes.Buffer
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-15s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("events", "%s", grouped(s.Events))
+	line("system events", "%s", grouped(s.SystemEvents))
+	line("entities", "%s", grouped(s.Entities))
+	if s.FirstRecordedAt != nil && s.LastRecordedAt != nil {
+		line("recorded", "%s to %s", s.FirstRecordedAt.UTC().Format(time.RFC3339), s.LastRecordedAt.UTC().Format(time.RFC3339))
+	}
+	line("log", "%s in %s", size(s.LogBytes), plural(uint64(s.Segments), "segment"))
+	line("tree, index", "%s, %s", size(s.TreeBytes), size(s.IndexBytes))
+	line("checkpoint", "of %s", plural(s.CheckpointSize, "entry"))
+	if s.Unreadable > 0 {
+		line("UNREADABLE", "%s, hidden by damage", plural(s.Unreadable, "entry"))
+	}
+	types := slices.SortedFunc(maps.Keys(s.ByType), func(a, b string) int {
+		return cmp.Or(cmp.Compare(s.ByType[b], s.ByType[a]), cmp.Compare(a, b))
+	})
+	for i, t := range types {
+		name := "types"
+		switch {
+		case i == shownTypes:
+			line("", "%10s  other types", grouped(uint64(len(types)-i)))
+			return b.Bytes()
+		case i > 0:
+			name = ""
+		}
+		line(name, "%10s  %s", grouped(s.ByType[t]), printable(t))
+	}
+	return b.Bytes()
+}

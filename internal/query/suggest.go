@@ -1,0 +1,62 @@
+package query
+
+import (
+	"maps"
+	"slices"
+)
+
+// maxSuggestBytes is the longest name that is compared with others.
+const maxSuggestBytes = 64
+
+// suggest returns a hint for a name that is no field, or the empty string.
+func suggest(name string, others ...string) string {
+	if right, ok := misnomers[name]; ok {
+		return "did you mean " + right + "?"
+	}
+	names := slices.AppendSeq(others, maps.Keys(fieldNames))
+	if near := nearest(name, names); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
+}
+
+// nearest returns the candidate that the fewest changes make of name, the first
+// in the alphabet of several, or none if all are too far.
+func nearest(name string, candidates []string) string {
+	if len(name) > maxSuggestBytes {
+		return ""
+	}
+	best, limit := "", len(name)/3+2
+	for _, c := range slices.Sorted(slices.Values(candidates)) {
+		if d := distance(name, c); d < limit {
+			best, limit = c, d
+		}
+	}
+	return best
+}
+
+// distance returns how many bytes must be inserted, removed, replaced or swapped
+// with their neighbour to make b of a.
+func distance(a, b string) int {
+	var before []int
+	last := make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row := make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := last[j]
+			if a[i] != b[j] {
+				replaced++
+			}
+			row[j+1] = min(replaced, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
