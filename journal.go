@@ -78,6 +78,7 @@ func open(fsys durable.FS, o Options) (*Journal, error) {
 	n := native.Options{
 		FS:                  fsys,
 		Create:              !o.MustExist,
+		Salvage:             o.salvage,
 		Origin:              o.Origin,
 		SegmentBytes:        o.SegmentBytes,
 		SyncInterval:        o.SyncInterval,

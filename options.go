@@ -21,6 +21,8 @@ type Options struct {
 	// recover; entries show once they are known to be durable.
 	ReadOnly bool
 
+	salvage bool // show what is sound at the end of a journal that was not closed
+
 	// MustExist refuses to make a journal where there is none, with
 	// [ErrNoJournal].
 	MustExist bool

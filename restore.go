@@ -37,7 +37,7 @@ func Restore(ctx context.Context, from, to string, progress func(done, of uint64
 	if err := mustBeNew(to); err != nil {
 		return nil, err
 	}
-	src, err := Open(from, &Options{ReadOnly: true, MaxEventBytes: MaxEventBytes})
+	src, err := Open(from, &Options{ReadOnly: true, salvage: true, MaxEventBytes: MaxEventBytes})
 	if err != nil {
 		return nil, err
 	}

@@ -128,7 +128,7 @@ func writers(n, size int) func(context.Context, *bench) (result, error) {
 						}
 						batch[i] = e
 					}
-					if _, err := j.AppendEncoded(ctx, nil, batch...); err != nil {
+					if _, err := j.AppendEncoded(context.Background(), nil, batch...); err != nil {
 						errs <- err
 						return
 					}

@@ -43,6 +43,9 @@ func (e *Engine) Append(ctx context.Context, b engine.Batch) ([]engine.Receipt, 
 	if err := e.queue.push(ctx, r); err != nil {
 		return nil, err
 	}
+	if ctx.Done() != nil || !e.committer.lead() {
+		e.queue.signal()
+	}
 	select {
 	case <-r.done:
 		return r.receipts, r.err

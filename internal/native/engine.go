@@ -28,6 +28,11 @@ type Options struct {
 	// Create makes a journal where there is none.
 	Create bool
 
+	// Salvage lets a reader see what is sound in a log that was not closed, though
+	// it is not known to be durable before a writer has recovered it. For those who
+	// store it elsewhere.
+	Salvage bool
+
 	// Origin names the log in its checkpoints. It is used when the journal is
 	// made and never changes. Empty means annals/ and the journal's id.
 	Origin string
@@ -106,25 +111,26 @@ const (
 // An Engine is an open journal directory. It implements [engine.Engine].
 type Engine struct {
 	// Never change after Open.
-	opts     Options
-	fs       durable.FS
-	identity identity
-	lock     io.Closer // nil in a reader
-	damage   []*engine.CorruptError
-	recovery *wal.Recovery
-	before   *wal.State // where the log ended at the last clean close
-	log      *wal.Log   // commitLoop's, except View; nil in a reader
-	reader   *wal.Reader
-	tiles    *tiles
-	keeper   *checkpointer // nil in a reader
-	lookup   *lookup
-	spine    spine
-	queue    *queue
+	opts      Options
+	fs        durable.FS
+	identity  identity
+	lock      io.Closer // nil in a reader
+	damage    []*engine.CorruptError
+	recovery  *wal.Recovery
+	before    *wal.State // where the log ended at the last clean close
+	log       *wal.Log   // the committer's, except View; nil in a reader
+	reader    *wal.Reader
+	tiles     *tiles
+	keeper    *checkpointer // nil in a reader
+	lookup    *lookup
+	spine     spine
+	queue     *queue
+	committer *committer // nil in a reader
 
 	published atomic.Pointer[published]
 	durable   atomic.Uint64 // entries that are synced
 	stalled   atomic.Bool
-	hung      atomic.Bool // a sync never returned: the log is commitLoop's for good
+	hung      atomic.Bool // a sync never returned: the log is that sync's for good
 	failed    atomic.Bool
 	diskFull  atomic.Bool
 	groups    atomic.Uint64

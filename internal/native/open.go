@@ -119,7 +119,7 @@ func (e *Engine) openWriter() error {
 		e.log = nil
 		return e.openDamaged(opts, false)
 	}
-	w := &committer{Engine: e, watch: newWatch(e), fresh: make(map[key]*prepared), seqs: make(map[key]engine.Sequence)}
+	w := newCommitter(e)
 	if err := w.openFull(); err != nil {
 		e.log.CloseReads()
 		_, cerr := e.log.Close()
@@ -139,7 +139,7 @@ func (e *Engine) openWriter() error {
 		e.log = nil
 		return errors.Join(err, e.openDamaged(opts, false))
 	}
-	e.queue = newQueue()
+	e.queue, e.committer = newQueue(), w
 	e.loops.Go(w.commitLoop)
 	e.loops.Go(w.integrateLoop)
 	e.loops.Go(func() { e.checkpointLoop(e.keeper) })
@@ -173,7 +173,7 @@ func (w *committer) openFull() error {
 // gather reads what vouches for the log. What of it is damaged goes to e.damage.
 func (e *Engine) gather() (*signed, wal.Options, error) {
 	journal, err := e.identity.id()
-	opts := wal.Options{Journal: journal, SegmentBytes: e.opts.SegmentBytes}
+	opts := wal.Options{Journal: journal, SegmentBytes: e.opts.SegmentBytes, Salvage: e.opts.Salvage}
 	if err != nil {
 		return nil, opts, err
 	}
@@ -224,7 +224,9 @@ func (e *Engine) openDamaged(opts wal.Options, live bool) error {
 	e.tiles.writable = false
 	e.published.Store(&published{view: r.View(), next: make(chan struct{})})
 	e.durable.Store(uint64(r.View().Size()))
-	return e.fill(0, r.View().Size(), nil)
+	err = e.fill(0, r.View().Size(), nil)
+	e.damage = appendNew(nil, e.damage) // a writer filled before it turned reader
+	return err
 }
 
 // appendNew adds the damage that is not known yet.

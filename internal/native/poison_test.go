@@ -14,19 +14,32 @@ import (
 	"github.com/annals-io/annals/internal/durable"
 )
 
-// A breaker fails the operations that it is armed for, once each.
+// A breaker fails the operations that it is armed for.
 type breaker struct {
-	mu    sync.Mutex
-	match func(durable.Op) bool // nil = not armed; guarded by mu
-	fault durable.Fault
-	hits  atomic.Int64
+	hits atomic.Int64
+
+	mu     sync.Mutex
+	match  func(durable.Op) bool // nil = not armed; guarded by mu
+	fault  durable.Fault         // guarded by mu
+	sticky bool                  // stays armed; guarded by mu
 }
 
+// arm makes the next operation that matches fail.
 func (b *breaker) arm(fault durable.Fault, match func(durable.Op) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.fault, b.match = fault, match
+	b.fault, b.match, b.sticky = fault, match, false
 }
+
+// always makes every operation that matches fail.
+func (b *breaker) always(fault durable.Fault, match func(durable.Op) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fault, b.match, b.sticky = fault, match, true
+}
+
+// disarm lets everything through again.
+func (b *breaker) disarm() { b.arm(durable.Fault{}, nil) }
 
 func (b *breaker) hook(op durable.Op) durable.Fault {
 	b.mu.Lock()
@@ -34,7 +47,9 @@ func (b *breaker) hook(op durable.Op) durable.Fault {
 	if b.match == nil || !b.match(op) {
 		return durable.Fault{}
 	}
-	b.match = nil
+	if !b.sticky {
+		b.match = nil
+	}
 	b.hits.Add(1)
 	return b.fault
 }

@@ -28,7 +28,8 @@ type queue struct {
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
-// push adds a request, waiting for room if needed.
+// push adds a request, waiting for room if needed. The caller sees to it that
+// someone takes it: it leads, or signals.
 func (q *queue) push(ctx context.Context, r *request) error {
 	q.mu.Lock()
 	for q.closed == nil && len(q.waiting) > 0 && q.bytes+r.bytes > maxQueueBytes {
@@ -51,10 +52,10 @@ func (q *queue) push(ctx context.Context, r *request) error {
 	q.waiting = append(q.waiting, r)
 	q.bytes += r.bytes
 	q.mu.Unlock()
-	q.signal()
 	return nil
 }
 
+// signal has commitLoop look at the queue.
 func (q *queue) signal() {
 	select {
 	case q.wake <- struct{}{}:

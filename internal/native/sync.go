@@ -41,7 +41,6 @@ func (c *committer) sync(integrate bool) error {
 	c.slowest.Store(max(c.slowest.Load(), int64(took)))
 	c.syncCount.Add(1)
 	c.durable.Store(uint64(c.log.Durable()))
-	c.spine.advance(&c.tree)
 	return nil
 }
 

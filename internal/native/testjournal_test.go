@@ -121,8 +121,12 @@ type sent struct {
 	receipts []engine.Receipt
 }
 
-// A ledger is what a script sent and was told, in order.
+// A ledger is what a script sent and was told, in order. It appends on behalf of
+// callers that may leave before the answer and of callers that may not, in turn:
+// the latter may commit on their own goroutine.
 type ledger struct {
+	leave bool // all callers may leave: none commits, so that a test can hold a sync up
+
 	mu   sync.Mutex
 	sent []sent // guarded by mu
 }
@@ -140,7 +144,13 @@ func (l *ledger) send(e *native.Engine, b engine.Batch) error {
 	l.sent = append(l.sent, sent{batch: b, outcome: unknown})
 	at := len(l.sent) - 1
 	l.mu.Unlock()
-	receipts, err := e.Append(ctx, b)
+	caller := ctx
+	if at%2 == 0 || l.leave {
+		var cancel context.CancelFunc
+		caller, cancel = context.WithCancel(ctx)
+		defer cancel()
+	}
+	receipts, err := e.Append(caller, b)
 	o := acked
 	switch {
 	case err == nil:

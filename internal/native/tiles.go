@@ -74,13 +74,25 @@ func (t *tiles) file(level int) (durable.File, error) {
 	}
 	f, err := open(levelName(level))
 	if t.writable && errors.Is(err, fs.ErrNotExist) {
-		f, err = t.fs.Create(levelName(level))
+		f, err = t.create(level)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open tiles: %w", err)
 	}
 	t.files[level] = f
 	return f, nil
+}
+
+// create makes a level's file, and the directory if somebody deleted it.
+func (t *tiles) create(level int) (durable.File, error) {
+	f, err := t.fs.Create(levelName(level))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if err := t.fs.Mkdir(tilesDir); err != nil { // its name is synced along with the checkpoint's
+		return nil, err
+	}
+	return t.fs.Create(levelName(level))
 }
 
 // append writes hashes to the end of a level.

@@ -74,8 +74,9 @@ func FuzzJSONDocument(f *testing.F) {
 				t.Fatalf("%s on %q depends on what was asked before", e, entry)
 			}
 		}
-		if n := len(lazy.FoldedText()); n > 4*len(entry) {
-			t.Fatalf("%d bytes of text from %d", n, len(entry))
+		n := len(lazy.FoldedText())
+		if n > 4*len(entry) || n != len(lazy.FoldedText()) {
+			t.Fatalf("%d bytes of text from %d, then %d", n, len(entry), len(lazy.FoldedText()))
 		}
 	})
 }
@@ -104,6 +105,19 @@ func TestFault104HostileDocuments(t *testing.T) {
 			if want := text == "data:*" || name == "long number" && text == "data:>1e5"; got != want {
 				t.Errorf("%s on %s: got %t", text[:min(len(text), 20)], name, got)
 			}
+		}
+	}
+}
+
+func TestDepthOfDocuments(t *testing.T) {
+	for depth, want := range map[int]bool{0: true, query.MaxDepth - 1: true, query.MaxDepth + 1: false, 1 << 22: false} {
+		var doc query.JSONDocument
+		doc.Reset([]byte(`{"data":` + strings.Repeat("[", depth) + "1" + strings.Repeat("]", depth) + `,"position":5}`))
+		if got := query.Eval(mustParse(t, "data:1"), &doc); got != want {
+			t.Errorf("depth %d: got %t", depth, got)
+		}
+		if !query.Eval(mustParse(t, "position:5"), &doc) {
+			t.Errorf("depth %d: what follows is not found", depth)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import "bytes"
 // It reads no further than the members that it is asked for, so a filter on the
 // first ones does not touch a long payload.
 //
+// Values deeper than [MaxDepth], which no entry has, are not looked at.
+//
 // On bytes that are not canonical the answers mean nothing, but nothing panics
 // and time and memory stay in proportion to the bytes.
 //

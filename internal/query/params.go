@@ -196,7 +196,7 @@ func (b *paramReader) times(since, until []string) {
 		op     Op
 	}{{"since", since, GreaterOrEqual}, {"until", until, Less}} {
 		text, ok := b.single(end.name, end.values)
-		if !ok {
+		if !ok || !b.allow(end.name, end.values) {
 			continue
 		}
 		at, what := parseMoment(text, b.now)
@@ -204,7 +204,6 @@ func (b *paramReader) times(since, until []string) {
 			b.fail(end.name, timeHint, "%s", what)
 			return
 		}
-		b.terms++
 		// A date is the start of its day.
 		b.parts = append(b.parts, &Match{Field: fieldNames["time"], Op: end.op, Value: canonicalTime(at.first)})
 	}

@@ -133,7 +133,14 @@ func TestFromParamsErrors(t *testing.T) {
 	if _, _, err := query.FromParams(params{"q": {q}, "type": {"a"}}, now); err != nil {
 		t.Errorf("terms at the limit: %v", err)
 	}
-	if _, _, err := query.FromParams(params{"q": {q}, "type": {"a", "b"}}, now); err == nil {
-		t.Error("terms above the limit are taken")
+	for _, above := range []params{
+		{"q": {q}, "type": {"a", "b"}},
+		{"q": {q}, "actor": {"a", "b"}},
+		{"q": {q}, "type": {"a"}, "since": {"1h"}},
+		{"q": {q}, "since": {"1h"}, "until": {"1h"}},
+	} {
+		if _, _, err := query.FromParams(above, now); err == nil {
+			t.Errorf("%d parameters above the limit are taken", len(above))
+		}
 	}
 }

@@ -2,6 +2,7 @@ package query_test
 
 import (
 	"errors"
+	"math"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -131,6 +132,7 @@ func TestParseTerms(t *testing.T) {
 		{"actor:urn:x:y", "actor_id:urn:x:y"},
 		{`type:"a\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"`, `type:"a\"\\/\u0008\u000c\n\u000d\u0009é😀"`},
 		{`type:""`, `type:""`},
+		{"type:\"\x1b\x7f\"", `type:"\u001b\u007f"`},
 		{"version:1.0..2.0", "version:1.0..2.0"},
 		{"version:1.0..", "version:>=1.0"},
 		{"version:..2.0", "version:<=2.0"},
@@ -246,6 +248,7 @@ func TestParseErrors(t *testing.T) {
 		{"time:0000-01-01T00:00:00+01:00", 5, "outside of the years", ""},
 		{"time:9999-12-31T23:30:00-01:00", 5, "outside of the years", ""},
 		{"time:99999d..5h", 5, "", ""},
+		{"time:1d1d", 5, "not a time", ""},
 		{"time:12h1d", 5, "not a time", ""},
 		{"time:999999999w", 5, "not a time", ""},
 		{"time:2026*", 5, "no text", ""},
@@ -301,7 +304,7 @@ func TestFault100Caret(t *testing.T) {
 }
 
 func TestCaretOutside(t *testing.T) {
-	for _, offset := range []int{-1, 4, 1 << 40} {
+	for _, offset := range []int{-1, 4, math.MaxInt} {
 		e := &query.SyntaxError{Input: "abc", Offset: offset, Text: "x"}
 		if got := e.Caret() + e.Error(); !strings.HasPrefix(got, "abc\n") {
 			t.Errorf("offset %d: got %q", offset, got)

@@ -10,15 +10,14 @@ import (
 // skipString returns where the string that begins with the quote at b[i] ends,
 // behind its closing quote. ok is false if it has none.
 func skipString(b []byte, i int) (end int, ok bool) {
-	start := i + 1
-	for i = start; ; {
+	for i++; ; {
 		n := bytes.IndexByte(b[i:], '"')
 		if n < 0 {
 			return len(b), false
 		}
 		i += n
-		slashes := 0
-		for i-slashes > start && b[i-slashes-1] == '\\' {
+		slashes := 0 // before the quote; the opening quote ends them at the latest
+		for b[i-slashes-1] == '\\' {
 			slashes++
 		}
 		i++

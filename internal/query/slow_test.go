@@ -112,9 +112,6 @@ func slowEqual(m *query.Match, v any) bool {
 	o := m.Value
 	switch v := v.(type) {
 	case string:
-		if m.Field.Kind == query.Number || m.Field.Kind == query.Bool {
-			return false
-		}
 		if m.Field.Kind == query.Address {
 			a, b := net.ParseIP(v), net.ParseIP(o.Text)
 			return v == o.Text || a != nil && b != nil && a.Equal(b)

@@ -35,10 +35,9 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
-// distance returns how many bytes must be inserted, removed, replaced or swapped
-// with their neighbour to make b of a.
+// distance returns how many bytes must be inserted, removed or replaced to make b
+// of a.
 func distance(a, b string) int {
-	var before []int
 	last := make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j
@@ -52,11 +51,8 @@ func distance(a, b string) int {
 				replaced++
 			}
 			row[j+1] = min(replaced, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
 		}
-		before, last = last, row
+		last = row
 	}
 	return last[len(b)]
 }

@@ -128,7 +128,7 @@ func (m *Match) equal(v Value) bool {
 	switch v.Kind {
 	case StringValue:
 		if string(v.Text) == o.Text {
-			return m.Field.Kind != Number && m.Field.Kind != Bool
+			return true
 		}
 		return o.address.IsValid() && valueAddress(v.Text) == o.address
 	case NumberValue:

@@ -40,7 +40,7 @@ func (w *walker) value(sub, path []string, depth int) bool {
 func (w *walker) elements(sub, path []string, depth int) bool {
 	w.pos++
 	for w.pos < len(w.text) && w.text[w.pos] != ']' {
-		if w.value(sub, nil, depth+1) {
+		if w.value(sub, path, depth+1) {
 			return true
 		}
 		if w.pos >= len(w.text) || w.text[w.pos] != ',' {

@@ -29,6 +29,9 @@ type Options struct {
 	Journal      [16]byte // the journal's id, in every segment
 	SegmentBytes int64    // zero = DefaultSegmentBytes
 	Evidence     Evidence
+
+	// Salvage lets OpenReader show what is sound though nothing vouches for it.
+	Salvage bool
 }
 
 func (o *Options) segmentBytes() int64 {

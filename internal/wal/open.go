@@ -61,6 +61,7 @@ func Open(fsys durable.FS, opts Options) (*Log, *Recovery, []*engine.CorruptErro
 		return nil, nil, nil, err
 	}
 	l.offsets, l.alloc = t.offsets, a.size
+	l.marked = a.clean // the state vouches for everything
 	var rec *Recovery
 	if !a.clean {
 		if rec, err = l.recover(a); err != nil {

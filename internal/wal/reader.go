@@ -25,10 +25,14 @@ type Reader struct {
 
 // OpenReader opens the log for reading. Set live if a writer may be at work: an
 // unsound end of the newest segment then is a write in progress, no damage.
+// Of a damaged log it shows all that is sound.
 func OpenReader(fsys durable.FS, opts Options, live bool) (*Reader, error) {
 	a, err := analyze(fsys, opts.Journal, opts.Evidence, live)
 	if err != nil {
 		return nil, err
+	}
+	if !live && (opts.Salvage || len(a.damage) > 0) { // no recovery will come and keep it
+		a.proven, a.visible = a.good, max(a.visible, a.good.next)
 	}
 	r := &Reader{fs: fsys, journal: opts.Journal, header: a.header, at: a.proven, damage: a.damage}
 	if len(a.segments) == 0 {
