@@ -56,7 +56,7 @@ func leave(t *testing.T, n int, idle bool) *unclosed {
 	return u
 }
 
-// recordsEnd returns where the records of the newest segment start, and where the
+// records returns where the records of the newest segment start, and where the
 // last ends.
 func (u *unclosed) records() []int {
 	u.t.Helper()

@@ -70,12 +70,14 @@ type supply struct {
 	n      uint64
 }
 
-// supplyEvents is how many different events a supply has.
+// supplyEvents is how many different events all supplies of a row have together:
+// few enough to stay in the processor's cache, as events do that were just made.
 const supplyEvents = 2000
 
-func newSupply(seed uint64) *supply {
+// newSupply makes one of n supplies.
+func newSupply(seed uint64, n int) *supply {
 	g := newGenerator(seed)
-	s := &supply{events: make([][]byte, supplyEvents)}
+	s := &supply{events: make([][]byte, max(8, supplyEvents/n))}
 	for i := range s.events {
 		s.events[i] = append([]byte(nil), g.next()...)
 	}
@@ -87,7 +89,7 @@ const idDigits = 10
 
 // next returns the next event, valid until the next call.
 func (s *supply) next() []byte {
-	b := s.events[s.n%supplyEvents]
+	b := s.events[s.n%uint64(len(s.events))]
 	s.n++
 	at := len(`{"id":"`)
 	for b[at] != '-' {

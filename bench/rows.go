@@ -111,7 +111,7 @@ func writers(n, size int) func(context.Context, *bench) (result, error) {
 		errs := make(chan error, n)
 		supplies := make([]*supply, n)
 		for w := range supplies {
-			supplies[w] = newSupply(uint64(w + 1))
+			supplies[w] = newSupply(uint64(w+1), n)
 		}
 		began, cpu := time.Now(), cpuTime()
 		for w := range n {

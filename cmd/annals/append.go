@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -88,13 +87,13 @@ func (e *env) appendNext(ctx context.Context, j *annals.Journal, d *annals.Decod
 	if err != nil {
 		return inLine(d, err)
 	}
-	var out bytes.Buffer
+	var out []byte
 	for i := range receipts {
-		if err := writeJSON(&out, &receipts[i]); err != nil {
+		if out, err = e.jsonLine(out, &receipts[i]); err != nil {
 			return err
 		}
 	}
-	_, err = e.stdout.Write(out.Bytes())
+	_, err = e.stdout.Write(out)
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/annals-io/annals"
@@ -54,17 +53,20 @@ func (e *env) checkpoint(ctx context.Context) error {
 			_, err = e.stdout.Write(note)
 			return err
 		}
-		return writeCheckpoint(e.stdout, note)
+		r, err := checkpointOf(note)
+		if err != nil {
+			return err
+		}
+		return e.printJSON(r)
 	})
 }
 
-// writeCheckpoint writes the machine's form of a note that the journal has
-// checked.
-func writeCheckpoint(w io.Writer, note []byte) error {
+// checkpointOf returns what a note says that the journal has checked.
+func checkpointOf(note []byte) (*checkpointReport, error) {
 	text, _, _ := strings.Cut(string(note), "\n\n")
 	c, err := merkle.ParseCheckpoint([]byte(text + "\n"))
 	if err != nil {
-		return fmt.Errorf("read checkpoint: %w", err)
+		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}
-	return writeJSON(w, checkpointReport{Origin: c.Origin, Size: c.Size, Root: c.Root.String(), Note: string(note)})
+	return &checkpointReport{Origin: c.Origin, Size: c.Size, Root: c.Root.String(), Note: string(note)}, nil
 }

@@ -156,7 +156,7 @@ func (e *env) finishImport(form string, m *importer) error {
 	if form == formTable {
 		_, err = fmt.Fprint(e.stdout, importText(r))
 	} else {
-		err = writeJSON(e.stdout, r)
+		err = e.printJSON(r)
 	}
 	if err != nil {
 		return err

@@ -3,7 +3,7 @@ Command annals keeps an append-only, tamper-evident journal of events.
 
 Each subcommand is one file with one constructor. Standard input, output and
 error are values of an [env], so that tests run commands as they are. What is
-printed for machines keeps its shape; docs and DESIGN call it a contract. Exit
+printed for machines keeps its shape: scripts rely on it, and on the exit
 status: 0 done, 1 error or not found, 2 bad input or usage, 3 damage or failed
 verification, 4 conflict, 5 unavailable (repeat later), 128 and the signal's
 number when stopped by one.

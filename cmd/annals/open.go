@@ -32,7 +32,7 @@ func (e *env) openWriter() (*annals.Journal, error) {
 	j, err := annals.Open(dir, &opts)
 	switch {
 	case errors.Is(err, annals.ErrLocked):
-		return nil, hinted(err, "another process writes to this journal; repeat when it has ended")
+		return nil, hinted(err, "another process holds this journal; repeat when it has ended")
 	case err != nil:
 		return nil, err
 	}

@@ -105,6 +105,28 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
+// jsonLine appends a value as one line of JSON that does no harm on a terminal.
+func (e *env) jsonLine(dst []byte, v any) ([]byte, error) {
+	var b bytes.Buffer
+	if err := writeJSON(&b, v); err != nil {
+		return nil, err
+	}
+	text := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if e.width > 0 {
+		text = printableJSON(text)
+	}
+	return append(append(dst, text...), '\n'), nil
+}
+
+// printJSON prints a value as one line of JSON.
+func (e *env) printJSON(v any) error {
+	line, err := e.jsonLine(nil, v)
+	if err == nil {
+		_, err = e.stdout.Write(line)
+	}
+	return err
+}
+
 // An entryWriter writes entries in one of the forms of output.
 type entryWriter interface {
 	write(e *annals.Entry) error

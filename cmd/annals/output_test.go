@@ -92,6 +92,7 @@ func testTableLine(t *testing.T, x *annals.Entry) {
 	}
 }
 
+// testCSVLine covers fault 101, too: no cell is a formula, and each parses back.
 func testCSVLine(t *testing.T, x *annals.Entry) {
 	var b bytes.Buffer
 	w := newCSVWriter(bufio.NewWriter(&b))

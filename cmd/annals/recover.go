@@ -62,5 +62,5 @@ func (e *env) recoverTo(ctx context.Context, to string) error {
 			plural(r.Restored, "entry"), printable(to), seconds(r.Seconds), grouped(r.Identical), grouped(r.Lost))
 		return err
 	}
-	return writeJSON(e.stdout, r)
+	return e.printJSON(r)
 }

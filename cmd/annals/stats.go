@@ -42,7 +42,7 @@ func (e *env) stats(ctx context.Context) error {
 			_, err = e.stdout.Write(statsText(&s))
 			return err
 		}
-		return writeJSON(e.stdout, s)
+		return e.printJSON(s)
 	})
 }
 

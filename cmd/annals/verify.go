@@ -52,7 +52,7 @@ func (e *env) verify(ctx context.Context) error {
 	if form == formTable {
 		_, err = e.stdout.Write(verifyText(dir, r))
 	} else {
-		err = writeJSON(e.stdout, r)
+		err = e.printJSON(r)
 	}
 	if err == nil && !r.OK {
 		err = errFailed

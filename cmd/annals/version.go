@@ -38,7 +38,7 @@ func (e *env) version() error {
 	}
 	v := buildVersion()
 	if form != formTable {
-		return writeJSON(e.stdout, v)
+		return e.printJSON(v)
 	}
 	commit := ""
 	if v.Commit != "" {

@@ -96,6 +96,9 @@ func (c *committer) lead() bool {
 		return false
 	}
 	defer c.turn.Unlock()
+	if c.company > 1 {
+		return false // others are about to come: let them share a sync
+	}
 	c.round()
 	return c.queue.len() == 0 && len(c.carry) == 0
 }

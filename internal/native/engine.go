@@ -133,6 +133,7 @@ type Engine struct {
 	hung      atomic.Bool // a sync never returned: the log is that sync's for good
 	failed    atomic.Bool
 	diskFull  atomic.Bool
+	told      atomic.Bool // the checkpoint loop knows that there is something new
 	groups    atomic.Uint64
 	syncCount atomic.Uint64
 	slowest   atomic.Int64 // nanoseconds

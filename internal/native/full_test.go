@@ -37,9 +37,7 @@ func openNoticed(t *testing.T, fsys durable.FS, board *noticeboard) *native.Engi
 	t.Helper()
 	o := testOptions(fsys)
 	o.Notify = board.add
-	e, err := native.Open(o)
-	check(t, err)
-	return e
+	return openWith(t, o)
 }
 
 // fill appends until an append finds no room.

@@ -170,11 +170,12 @@ func (k *checkpointer) pause(err error) error {
 	return k.failed
 }
 
-// dirty tells the checkpoint loop that there is something new.
+// dirty tells the checkpoint loop that there is something new. It wakes the loop
+// once for each checkpoint: waking it at every commit would cost a lone writer a
+// tenth of its rate.
 func (e *Engine) dirty() {
-	select {
-	case e.changed <- struct{}{}:
-	default:
+	if !e.told.Swap(true) {
+		e.changed <- struct{}{}
 	}
 }
 
@@ -190,8 +191,12 @@ func (e *Engine) checkpointLoop(k *checkpointer) {
 			}
 		case <-due:
 			due = nil
+			e.told.Store(false)
 			if _, err := k.make(); err != nil {
 				e.opts.Logger.Error("checkpoint", "error", err)
+				if _, paused := k.latest(); paused == nil {
+					e.dirty() // tried again
+				}
 			}
 		case answer := <-e.wanted:
 			c, err := k.make()

@@ -80,8 +80,15 @@ func testOptions(fsys durable.FS) native.Options {
 
 func open(t testing.TB, fsys durable.FS) *native.Engine {
 	t.Helper()
-	e, err := native.Open(testOptions(fsys))
+	return openWith(t, testOptions(fsys))
+}
+
+// openWith opens a journal that is closed when the test ends, at the latest.
+func openWith(t testing.TB, o native.Options) *native.Engine {
+	t.Helper()
+	e, err := native.Open(o)
 	check(t, err)
+	t.Cleanup(func() { e.Close() })
 	return e
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
@@ -71,7 +72,8 @@ type Log struct {
 	oldState    oldSegment      // its figures, to go back to
 	spare       spare
 	group       group
-	marked      bool // the last record is a marker
+	marked      bool      // the last record is a marker
+	turned      time.Time // when file became the newest segment; zero = before this process
 	failed      error
 
 	// unfinished completes a recovery that found no room; nil when there is none.

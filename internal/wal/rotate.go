@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
@@ -23,14 +24,22 @@ type spare struct {
 // spareStepBytes is how much is filled before looking whether to stop.
 const spareStepBytes = 1 << 20
 
+// busySegment is the time in which half a segment fills under load. A spare that
+// is made meanwhile is not filled to the end: the newest segment's syncs would
+// wait for all those zeros.
+const busySegment = 10 * time.Second
+
 // prepareSpare starts making the spare once the newest segment is half full.
 func (l *Log) prepareSpare() {
 	if l.spare.done != nil || l.written.off < l.opts.segmentBytes()/2 {
 		return
 	}
 	fill := l.opts.segmentBytes()
+	if time.Since(l.turned) < busySegment {
+		fill = min(fill, growBytes)
+	}
 	if len(l.group.buf) > smallGroupBytes {
-		fill = 0 // under this load filling would only double the writing
+		fill = 0 // what is written at once needs no preparing
 	}
 	l.startSpare(fill)
 }
@@ -93,6 +102,9 @@ func (l *Log) rotate() error {
 		}
 	}
 	s, err := l.takeSpare()
+	if l.store.yield(err) {
+		s, err = l.takeSpare()
+	}
 	if err != nil {
 		err = fmt.Errorf("make segment: %w", err)
 		if isFull(err) {
@@ -114,7 +126,7 @@ func (l *Log) turn(f durable.File, h header, alloc int64) {
 	l.seal()
 	l.old, l.file = l.file, f
 	l.oldState = oldSegment{l.header, l.written, l.durable, l.alloc, l.offsets}
-	l.header, l.alloc, l.fresh = h, alloc, true
+	l.header, l.alloc, l.fresh, l.turned = h, alloc, true, time.Now()
 	l.written = mark{off: headerBytes, next: h.first, chain: h.chain}
 	l.durable = 0
 	l.offsets = nil

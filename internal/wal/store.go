@@ -7,12 +7,14 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"syscall"
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
 )
 
-// maxOpen bounds the segments kept open, and with them their tables.
+// maxOpen bounds the segments kept open, and with them their tables. A process
+// that runs out of files keeps fewer.
 const maxOpen = 64
 
 // A store keeps the segments that were read last open.
@@ -21,6 +23,7 @@ type store struct {
 	journal [16]byte
 
 	mu    sync.Mutex
+	limit int                // of files kept open; guarded by mu
 	cache map[uint32]*opened // guarded by mu
 	lru   list.List          // of *opened, newest first; guarded by mu
 }
@@ -40,7 +43,7 @@ type opened struct {
 }
 
 func newStore(fsys durable.FS, journal [16]byte) *store {
-	return &store{fs: fsys, journal: journal, cache: make(map[uint32]*opened)}
+	return &store{fs: fsys, journal: journal, limit: maxOpen, cache: make(map[uint32]*opened)}
 }
 
 // open returns an open segment, which the caller must release.
@@ -67,10 +70,27 @@ func (st *store) open(s *segment) (*opened, error) {
 	o := &opened{ordinal: s.ordinal, file: f, refs: 1}
 	o.element = st.lru.PushFront(o)
 	st.cache[s.ordinal] = o
-	for st.lru.Len() > maxOpen {
+	st.trimLocked()
+	return o, nil
+}
+
+func (st *store) trimLocked() {
+	for st.lru.Len() > st.limit {
 		st.dropLocked(st.lru.Back().Value.(*opened))
 	}
-	return o, nil
+}
+
+// yield closes half of the files if err says that the process has too many, and
+// reports whether it did. The other half stays free for whoever needs files.
+func (st *store) yield(err error) bool {
+	if !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
+		return false
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.limit = max(1, min(st.limit, st.lru.Len())/2)
+	st.trimLocked()
+	return true
 }
 
 // openFile opens a segment's file. One that says that it is another segment, or
@@ -78,6 +98,9 @@ func (st *store) open(s *segment) (*opened, error) {
 // have checksums and offsets of their own.
 func (st *store) openFile(s *segment) (durable.File, error) {
 	f, err := st.fs.Open(s.path())
+	if st.yield(err) {
+		f, err = st.fs.Open(s.path())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open segment %s: %w", s.name, err)
 	}
