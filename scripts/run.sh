@@ -60,6 +60,5 @@ Try next:
   $annals query --data $journal 'actor_name:bert-jan action:Delete*'
   $annals export --data $journal --format ndjson | head -n 1
   $annals checkpoint --data $journal
-  $annals serve --data $journal          # then open the URL that it prints
 Change one byte in $journal/log and run verify again: it names the place.
 END
