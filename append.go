@@ -2,6 +2,7 @@ package annals
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -20,6 +21,20 @@ type Receipt struct {
 	Hash       Hash      `json:"hash"` // SHA-256 of the entry's bytes
 	Duplicate  bool      `json:"duplicate"`
 	Durable    bool      `json:"durable"`
+}
+
+// MarshalJSON implements [json.Marshaler]: recorded_at is written as entries have
+// it, with nine digits.
+func (r Receipt) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		ID         string   `json:"id"`
+		Position   Position `json:"position"`
+		Sequence   Sequence `json:"sequence,omitzero"`
+		RecordedAt string   `json:"recorded_at"`
+		Hash       Hash     `json:"hash"`
+		Duplicate  bool     `json:"duplicate"`
+		Durable    bool     `json:"durable"`
+	}{r.ID, r.Position, r.Sequence, r.RecordedAt.UTC().Format(engine.TimeFormat), r.Hash, r.Duplicate, r.Durable})
 }
 
 // Append adds events in order, all or none, and returns one receipt each.

@@ -38,7 +38,7 @@ if [ ! -x "$annals" ]; then
 fi
 
 printf '# Import: every event is on disk and in the hash tree when this returns.\n'
-show import --data "$journal" --format cloudtrail "$trail"
+show import --data "$journal" --output table --format cloudtrail "$trail"
 
 ask 'Who was refused what?' 'outcome:failure data.errorCode:Client.UnauthorizedOperation'
 ask 'Who logged in to the console, and from where?' 'action:ConsoleLogin'
@@ -49,9 +49,9 @@ ask 'What happened in one minute, and failed, but was not throttled?' \
 	'time:2023-07-10T12:00:00Z..2023-07-10T12:01:00Z outcome:failure -data.errorCode:ThrottlingException'
 
 printf '\n# What is in there?\n'
-show stats --data "$journal"
+show stats --data "$journal" --output table
 printf '\n# Is any of it missing or altered? (exit status 3 if so)\n'
-show verify --data "$journal"
+show verify --data "$journal" --output table
 
 cat <<END
 

@@ -1,5 +1,5 @@
 /*
-Command annals keeps an append-only, tamper-evident journal of events.
+Annals keeps an append-only, tamper-evident journal of events.
 
 Each subcommand is one file with one constructor. Standard input, output and
 error are values of an [env], so that tests run commands as they are. What is

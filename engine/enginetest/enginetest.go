@@ -23,6 +23,7 @@ package enginetest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -64,8 +65,7 @@ type testCase struct {
 }
 
 // cases are grouped as the contract is.
-var cases = append(append(append(append(append(append([]testCase(nil),
-	orderCases...), duplicateCases...), expectCases...), readCases...), limitCases...), lifeCases...)
+var cases = slices.Concat(orderCases, duplicateCases, expectCases, readCases, limitCases, lifeCases)
 
 // test runs a case on new storage.
 func (c *testCase) test(t testing.TB, newStorage func(t testing.TB, c Config) Open) {

@@ -110,7 +110,7 @@ func (e *memEngine) Append(ctx context.Context, b engine.Batch) ([]engine.Receip
 	}
 	if e.has("checks no expectation while others append") {
 		e.mu.Unlock()
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // of a bubble: everybody else goes on
 		e.mu.Lock()
 	} else if fresh > 0 || e.has("checks expectations of duplicates") {
 		if err := e.checkExpectations(b.Expect); err != nil {
