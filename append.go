@@ -2,9 +2,9 @@ package annals
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -23,18 +23,16 @@ type Receipt struct {
 	Durable    bool      `json:"durable"`
 }
 
-// MarshalJSON implements [json.Marshaler]: recorded_at is written as entries have
-// it, with nine digits.
+// MarshalJSON implements [encoding/json.Marshaler], in the form of entries:
+// recorded_at has nine digits, and strings are escaped minimally.
 func (r Receipt) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		ID         string   `json:"id"`
-		Position   Position `json:"position"`
-		Sequence   Sequence `json:"sequence,omitzero"`
-		RecordedAt string   `json:"recorded_at"`
-		Hash       Hash     `json:"hash"`
-		Duplicate  bool     `json:"duplicate"`
-		Durable    bool     `json:"durable"`
-	}{r.ID, r.Position, r.Sequence, r.RecordedAt.UTC().Format(engine.TimeFormat), r.Hash, r.Duplicate, r.Durable})
+	b := appendQuoted([]byte(`{"id":`), r.ID)
+	b = fmt.Appendf(b, `,"position":%d`, r.Position)
+	if r.Sequence != 0 {
+		b = fmt.Appendf(b, `,"sequence":%d`, r.Sequence)
+	}
+	return fmt.Appendf(b, `,"recorded_at":"%s","hash":"%s","duplicate":%t,"durable":%t}`,
+		r.RecordedAt.UTC().Format(engine.TimeFormat), r.Hash, r.Duplicate, r.Durable), nil
 }
 
 // Append adds events in order, all or none, and returns one receipt each.
@@ -84,8 +82,14 @@ func (j *Journal) AppendEncoded(ctx context.Context, expect []Expect, events ...
 			}
 		}
 		events = merged
+	} else {
+		events = slices.Clone(events) // if ctx ends the call, the engine may read on
 	}
-	return j.append(ctx, engine.Batch{Expect: j.expectations(expect)}, events)
+	conditions, err := j.expectations(expect)
+	if err != nil {
+		return nil, err
+	}
+	return j.append(ctx, engine.Batch{Expect: conditions}, events)
 }
 
 // inEvent says which event of several an error is about.
@@ -96,15 +100,18 @@ func inEvent(i, n int, err error) error {
 	return fmt.Errorf("event %d: %w", i, err)
 }
 
-func (j *Journal) expectations(expect []Expect) []engine.Expect {
+func (j *Journal) expectations(expect []Expect) ([]engine.Expect, error) {
 	out := make([]engine.Expect, len(expect))
 	for i, x := range expect {
+		if x.Entity.Type == "" || x.Entity.ID == "" {
+			return nil, fmt.Errorf("%w: expectation %d names no entity", ErrInvalid, i)
+		}
 		out[i] = engine.Expect{Tenant: x.Tenant, Entity: engine.Entity{Type: x.Entity.Type, ID: x.Entity.ID}, Sequence: x.Sequence}
 		if x.Tenant == "" {
 			out[i].Tenant = j.opts.Tenant
 		}
 	}
-	return out
+	return out, nil
 }
 
 // append finishes events, appends them and makes their receipts.

@@ -237,7 +237,7 @@ func TestSalvage(t *testing.T) {
 // TestForeignBytes adds bytes where the journal does not look, or which a crash
 // may leave: no entry is concerned.
 func TestForeignBytes(t *testing.T) {
-	sound := newTestJournal(t, 100, 1000, 1)
+	sound := newTestJournal(t, 100, 1000, 5)
 	for _, tt := range []struct {
 		name string
 		do   func(tj *testJournal)
@@ -314,7 +314,7 @@ func TestNothingVouches(t *testing.T) {
 // TestTilesAreRebuilt deletes or damages the tree: Verify says so, and opening
 // makes it anew from the log.
 func TestTilesAreRebuilt(t *testing.T) {
-	sound := newTestJournal(t, 300, 10, 3)
+	sound := newTestJournal(t, 300, 10, 30)
 	for name, damage := range map[string]func(*testJournal){
 		"missing":  func(tj *testJournal) { check(tj.t, os.Remove(tj.path("tiles/level-0"))) },
 		"no tiles": func(tj *testJournal) { check(tj.t, os.RemoveAll(tj.path("tiles"))) },

@@ -28,7 +28,7 @@ func newRand(t testing.TB) *rand.Rand {
 // TestEveryByte flips every byte of a small journal, of its log and of every
 // other file: each flip is found, and once it is undone the journal is sound.
 func TestEveryByte(t *testing.T) {
-	tj := newTestJournal(t, 4, 10, 2)
+	tj := newTestJournal(t, 2, 10, 2)
 	r := newRand(t)
 	for _, name := range tj.fileNames() {
 		t.Run(name, func(t *testing.T) {
@@ -129,7 +129,7 @@ var damages = []struct {
 
 // TestDamage damages a journal in every way of the list.
 func TestDamage(t *testing.T) {
-	sound := newTestJournal(t, 300, 1000, 3)
+	sound := newTestJournal(t, 300, 1000, 6)
 	if n := len(sound.segments()); n < 5 {
 		t.Fatalf("%d segments", n)
 	}
@@ -240,7 +240,7 @@ func duplicate(tj *testJournal, name string) {
 // otherJournal replaces the first segment by that of another journal with the
 // same events.
 func otherJournal(tj *testJournal) {
-	other := newTestJournal(tj.t, 300, 1000, 3)
+	other := newTestJournal(tj.t, 300, 1000, 6)
 	b, err := os.ReadFile(other.path(other.segment(0)))
 	check(tj.t, err)
 	tj.edit(tj.segment(0), func([]byte) []byte { return b })

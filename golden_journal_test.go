@@ -154,7 +154,7 @@ func makeGoldenJournals(t *testing.T, root string) {
 // TestFault51NewerFormat opens journals that a later program wrote: they are
 // refused with ErrNewerFormat, and nothing changes.
 func TestFault51NewerFormat(t *testing.T) {
-	sound := newTestJournal(t, 200, 1000, 3)
+	sound := newTestJournal(t, 200, 1000, 10)
 	for _, tt := range []struct {
 		name  string
 		newer func(tj *testJournal)

@@ -192,6 +192,11 @@ func (j *Journal) Checkpoint(ctx context.Context) ([]byte, error) {
 	return j.engine.Checkpoint(ctx)
 }
 
+// VerifierKey returns the public key that checks the journal's checkpoints, in
+// the form that C2SP signed notes use ([golang.org/x/mod/sumdb/note.NewVerifier]).
+// Keep a copy away from the journal.
+func (j *Journal) VerifierKey() (string, error) { return j.engine.VerifierKey() }
+
 // Close waits for appends in progress, signs a last checkpoint and closes the
 // journal. Calls after the first return nil.
 func (j *Journal) Close() error {

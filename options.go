@@ -113,5 +113,12 @@ func (o *Options) validate() error {
 	case o.Tenant == SystemTenant:
 		return fmt.Errorf("annals: Tenant %q is the journal's own", SystemTenant)
 	}
+	// What every event gets is checked once, as it will be then.
+	d := defaults{id: "x", time: time.Unix(0, 0), tenant: o.Tenant, recordedBy: o.RecordedBy, maxBytes: MaxEventBytes}
+	if e, err := (&Event{Type: "x"}).Encode(); err != nil {
+		return err
+	} else if _, err = e.finish(d); err != nil {
+		return fmt.Errorf("annals: Tenant or RecordedBy: %w", err)
+	}
 	return nil
 }

@@ -171,7 +171,7 @@ var (
 // Limits of one batch.
 const (
 	MaxBatchRecords = 10_000
-	MaxBatchBytes   = 32 << 20 // of finished entries
+	MaxBatchBytes   = 32 << 20 // of bodies, each counted with MaxAssignedBytes
 )
 
 // A ConflictError reports an append that contradicts what is stored. Nothing
@@ -222,10 +222,14 @@ func (e *CorruptError) Error() string {
 
 func (e *CorruptError) Unwrap() error { return e.Err }
 
-// An Engine stores records. All methods but Close may be called concurrently.
+// An Engine stores records. All methods may be called concurrently; those that
+// overlap Close either do their work or say ErrClosed.
 type Engine interface {
 	// Append stores a batch, all or none, and returns one receipt a record, in
-	// order, once the batch is durable. The batch may be reused afterwards.
+	// order, once the batch is durable. All its records get one RecordedAt: the
+	// clock's time, or that of the entry before if the clock went back. The batch
+	// may be reused afterwards, except when ctx ended the call: the engine may
+	// still be reading it then. An empty batch does nothing.
 	//
 	// Ids are checked before expectations. When every record is a duplicate the
 	// expectations are ignored and the first receipts are returned; otherwise

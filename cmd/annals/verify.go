@@ -88,7 +88,7 @@ const shownProblems = 20
 // verifyText is a report for people.
 func verifyText(dir string, r *annals.VerifyReport) []byte {
 	var b bytes.Buffer
-	result := "sound: nothing is missing or altered"
+	result := "sound: all that its files vouch for is there, unaltered"
 	if !r.OK {
 		result = "NOT SOUND: " + plural(uint64(len(r.Problems)), "problem")
 	}

@@ -65,10 +65,14 @@ func (e *Engine) refusal() error {
 		return e.damage[0]
 	case e.log == nil:
 		return engine.ErrReadOnly
-	case e.stalled.Load():
+	}
+	if err := e.queue.reason(); err != nil {
+		return err
+	}
+	if e.stalled.Load() {
 		return fmt.Errorf("%w: the disk does not answer", engine.ErrUnavailable)
 	}
-	return e.queue.reason()
+	return nil
 }
 
 // prepare does the caller's part of an append.

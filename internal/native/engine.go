@@ -308,6 +308,9 @@ func (e *Engine) closeLog() error {
 	defer e.log.CloseReads()
 	if e.failed.Load() || len(e.damage) > 0 {
 		_, err := e.log.Close()
+		if e.hung.Load() { // the sync that was given up may have returned since
+			err = errors.Join(errHung, err)
+		}
 		return err
 	}
 	var p pause

@@ -271,6 +271,9 @@ func readVerifier(fsys durable.FS) (note.Verifier, error) {
 	return v, checkKeyText(verifierName, line, "", v)
 }
 
+// VerifierKey returns the public key of the checkpoints, as C2SP writes it.
+func (e *Engine) VerifierKey() (string, error) { return readLine(e.fs, verifierName) }
+
 // A signed is a checkpoint file that checked out.
 type signed struct {
 	merkle.Checkpoint

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -19,19 +20,36 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // A tracer records the mutating operations on a journal, with the names that
 // files have at that moment.
-type tracer struct{ lines strings.Builder }
+type tracer struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+// add adds a line.
+func (tr *tracer) add(format string, args ...any) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	fmt.Fprintf(&tr.text, format+"\n", args...)
+}
+
+// lines returns the trace so far.
+func (tr *tracer) lines() string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.text.String()
+}
 
 func (tr *tracer) skip(op durable.Op) bool {
 	text := op.String()
 	if op.Kind == durable.OpWrite && !strings.HasPrefix(op.Name, "log") && !strings.HasPrefix(op.Name, "tiles") {
 		text = fmt.Sprintf("write %s", op.Name) // the length of a key or time is of no interest
 	}
-	fmt.Fprintln(&tr.lines, text)
+	tr.add("%s", text)
 	return false
 }
 
 // step names what follows.
-func (tr *tracer) step(name string) { fmt.Fprintf(&tr.lines, "# %s\n", name) }
+func (tr *tracer) step(name string) { tr.add("# %s", name) }
 
 // golden compares a trace with testdata/trace/name.txt.
 func golden(t *testing.T, name, got string) {
@@ -77,7 +95,7 @@ func TestTraceLife(t *testing.T) {
 		tr.step("open and close")
 		check(t, open(t, fsys).Close())
 	})
-	golden(t, "life", tr.lines.String())
+	golden(t, "life", tr.lines())
 }
 
 func appendBig(t *testing.T, e *native.Engine, id string, pad int) {
@@ -107,10 +125,10 @@ func TestFault44RecoveredTailIsRewritten(t *testing.T) {
 			return b
 		})
 		files := newTracked(mem, func(op durable.Op) bool {
-			if op.Kind != durable.OpOpenWrite && tr.lines.Len() > 0 && !strings.Contains(tr.lines.String(), "# opened") {
+			if op.Kind != durable.OpOpenWrite && tr.lines() != "" && !strings.Contains(tr.lines(), "# opened") {
 				r, err := native.OpenReader(testOptions(mem))
 				check(t, err)
-				if r.Size() > 2 && !strings.Contains(tr.lines.String(), "syncdir log\n") {
+				if r.Size() > 2 && !strings.Contains(tr.lines(), "syncdir log\n") {
 					t.Errorf("before %v a reader shows %d entries: more than is proven", op, r.Size())
 				}
 				shown, err := readAll(r)
@@ -130,5 +148,5 @@ func TestFault44RecoveredTailIsRewritten(t *testing.T) {
 		tr.step("close")
 		check(t, e.Close())
 	})
-	golden(t, "recovery", tr.lines.String())
+	golden(t, "recovery", tr.lines())
 }
