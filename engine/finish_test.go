@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -128,4 +129,26 @@ func FuzzParseAssigned(f *testing.F) {
 			t.Errorf("entry %q parses, but finishing its body gives %q", entry, again)
 		}
 	})
+}
+
+// The time in an entry is the one that package time would write.
+func TestFinishTime(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	times := []time.Time{{}, time.Unix(0, 0), time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC), time.Date(2024, 2, 29, 0, 0, 0, 1, time.FixedZone("", -3600))}
+	for range 10_000 {
+		times = append(times, time.Unix(r.Int64N(253402300800+62167219200)-62167219200, r.Int64N(1e9)))
+	}
+	for _, at := range times {
+		entry := engine.Finish(nil, []byte(`{"id":"x"`), at, 0, 7)
+		want := `{"id":"x","recorded_at":"` + at.UTC().Format(engine.TimeFormat) + `","position":7}`
+		if string(entry) != want {
+			t.Fatalf("got %s, want %s", entry, want)
+		}
+		a, err := engine.ParseAssigned(entry)
+		if err != nil || !a.RecordedAt.Equal(at) {
+			t.Fatalf("parse %s: %v, %v", entry, a.RecordedAt, err)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -17,15 +18,21 @@ var ErrTooLarge = errors.New("file too large")
 // the new content is durable; after any error, or a power cut, the file is either
 // as before or has the new content. Only one call for a name may run at a time.
 func WriteFile(fsys FS, name string, data []byte) error {
-	if err := replaceFile(fsys, name, data); err != nil {
+	return WriteFileFrom(fsys, name, bytes.NewReader(data))
+}
+
+// WriteFileFrom is [WriteFile] with the bytes that r gives, of which it holds few
+// in memory at a time.
+func WriteFileFrom(fsys FS, name string, r io.Reader) error {
+	if err := replaceFile(fsys, name, r); err != nil {
 		return fmt.Errorf("replace %s: %w", name, err)
 	}
 	return nil
 }
 
-func replaceFile(fsys FS, name string, data []byte) error {
+func replaceFile(fsys FS, name string, r io.Reader) error {
 	temp := name + ".tmp"
-	err := writeTemp(fsys, temp, data)
+	err := writeTemp(fsys, temp, r)
 	if err == nil {
 		err = fsys.Rename(temp, name)
 	}
@@ -37,8 +44,8 @@ func replaceFile(fsys FS, name string, data []byte) error {
 	return fsys.SyncDir(path.Dir(name))
 }
 
-// writeTemp makes a durable file out of data, except for its name.
-func writeTemp(fsys FS, temp string, data []byte) error {
+// writeTemp makes a durable file out of what r gives, except for its name.
+func writeTemp(fsys FS, temp string, r io.Reader) error {
 	f, err := fsys.Create(temp)
 	if errors.Is(err, fs.ErrExist) { // left by a call that did not end
 		if err := fsys.Remove(temp); err != nil {
@@ -49,7 +56,7 @@ func writeTemp(fsys FS, temp string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(data, 0)
+	_, err = io.Copy(io.NewOffsetWriter(f, 0), r)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -131,7 +131,7 @@ func TestFault01PowerCutDuringRecovery(t *testing.T) {
 	t.Parallel()
 	moments := film(t, nil)
 	var sample []moment
-	step := 101
+	step := 151
 	if long {
 		step = 5
 	}

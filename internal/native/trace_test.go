@@ -74,6 +74,7 @@ func TestTraceLife(t *testing.T) {
 		fsys := newTracked(durable.NewMem(), tr.skip)
 		tr.step("create")
 		e := open(t, fsys)
+		synctest.Wait()
 		tr.step("first append")
 		appendOne(t, e, "a", "x")
 		synctest.Wait()

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
@@ -137,11 +138,8 @@ func (l *Log) setAside(a *analysis, rec *Recovery) error {
 	if rec.TornBytes == 0 {
 		return nil
 	}
-	b := make([]byte, rec.TornBytes)
-	if n, err := l.file.ReadAt(b, a.good.off); n < len(b) {
-		return fmt.Errorf("read torn bytes: %w", err)
-	}
-	if err := durable.WriteFile(l.fs, Dir+"/"+rec.TornFile, b); err != nil {
+	torn := io.NewSectionReader(l.file, a.good.off, rec.TornBytes)
+	if err := durable.WriteFileFrom(l.fs, Dir+"/"+rec.TornFile, torn); err != nil {
 		return fmt.Errorf("keep torn bytes: %w", err)
 	}
 	return nil

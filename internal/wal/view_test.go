@@ -308,3 +308,28 @@ func TestHostileNames(t *testing.T) {
 		})
 	}
 }
+
+// TestLargeTornTail sets aside an unfinished write that is larger than what is
+// copied at once, and keeps it byte for byte.
+func TestLargeTornTail(t *testing.T) {
+	l := newTestLog(t, 1<<20)
+	l.fill(3)
+	l.close()
+	name := wal.SegmentName(0, 0)
+	all := files(t, l.fs)
+	torn := strings.Repeat("torn ", 50_000)
+	all[name] += torn
+	fsys := withFiles(t, all)
+	log, rec, damage, err := wal.Open(fsys, l.opts)
+	check(t, err)
+	if rec == nil || len(damage) > 0 || rec.TornBytes != int64(len(torn)) {
+		t.Fatalf("%+v, %v", rec, damage)
+	}
+	l.check(log.View())
+	if files(t, fsys)[rec.TornFile] != torn {
+		t.Errorf("%s differs from what was torn", rec.TornFile)
+	}
+	_, err = log.Close()
+	check(t, err)
+	log.CloseReads()
+}
