@@ -47,7 +47,9 @@ func (r Receipt) MarshalJSON() ([]byte, error) {
 // *[ConflictError].
 //
 // If ctx ends first the events may or may not be stored. Repeat the call with the
-// same ids.
+// same ids. A call whose ctx can never end may wait in the disk's own sync, for as
+// long as that takes; any other gives up a disk that does not answer for 20
+// seconds.
 //
 // Errors: [ErrInvalid], [ErrTooLarge], *[ConflictError], [ErrUnknown],
 // [ErrFailed], [ErrDiskFull], [ErrUnavailable], [ErrReadOnly], [ErrClosed],

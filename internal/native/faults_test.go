@@ -82,11 +82,11 @@ func failOnce(t *testing.T, f *failure, n int64) (bool, error) {
 		err = fmt.Errorf("%d files are still open", open)
 	}
 	told := s.snapshot()
-	after := []durable.Cut{{}, {Seed: *seedFlag + uint64(n), Keep: 50, Tear: n%2 == 0}}
+	cuts := []durable.Cut{{}, {Seed: *seedFlag + uint64(n), Keep: 50, Tear: n%2 == 0}}
 	if n%2 == 0 || long {
-		after = append(after, durable.KeepAll)
+		cuts = append(cuts, durable.KeepAll)
 	}
-	for _, cut := range after {
+	for _, cut := range cuts {
 		after := mem.Crash(cut)
 		if ierr := inspect(after, after, told); ierr != nil {
 			err = errors.Join(err, fmt.Errorf("after %+v: %w", cut, ierr))

@@ -70,7 +70,7 @@ func (e *Engine) pollLoop() {
 			e.opts.Logger.Error("look for new entries", "error", err)
 			continue
 		}
-		if v.Size() == old.view.Size() {
+		if v.Size() <= old.view.Size() { // smaller: a recovery whose marker is yet to come
 			continue
 		}
 		p := &published{view: v, next: make(chan struct{})}

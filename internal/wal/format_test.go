@@ -313,3 +313,62 @@ func TestBytes(t *testing.T) {
 		t.Errorf("size is %d", r.View().Size())
 	}
 }
+
+// TestWorkedExample reads the segment in docs/format.md, which is the golden one
+// with a marker, and what its table says of it.
+func TestWorkedExample(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "format.md"))
+	check(t, err)
+	_, rest, ok := strings.Cut(string(doc), "\n## Worked example of a segment\n")
+	if !ok {
+		t.Fatal("docs/format.md has no worked example of a segment")
+	}
+	_, rest, ok = strings.Cut(rest, "```hex\n")
+	dump, rest, closed := strings.Cut(rest, "```\n")
+	if !ok || !closed {
+		t.Fatal("the worked example has no block of hex")
+	}
+	var b []byte
+	for line := range strings.Lines(dump) {
+		digits := strings.Join(strings.Fields(line[10:58]), "")
+		part, err := hex.DecodeString(digits)
+		check(t, err)
+		b = append(b, part...)
+	}
+	name := wal.SegmentName(0, 0)
+	if want := goldenLog(t, "marker")[name]; string(b) != want {
+		t.Fatalf("the worked example is\n%swant\n%s", hex.Dump(b), hex.Dump([]byte(want)))
+	}
+	d := decodeFile(t, map[string]string{name: string(b)}, name)
+	if len(d.Records) != 2 || d.Records[0].Entries[0] != `{"n":0}` || d.Records[1].Kind != 2 {
+		t.Fatalf("%+v", d)
+	}
+	checkExampleTable(t, b, rest)
+}
+
+// checkExampleTable compares the bytes that the example's table names with those
+// at its offsets: the first ones before an ellipsis, the last ones behind it.
+func checkExampleTable(t *testing.T, b []byte, table string) {
+	t.Helper()
+	rows := 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || !strings.HasPrefix(strings.TrimSpace(cells[1]), "0x") {
+			continue
+		}
+		rows++
+		var off int
+		_, err := fmt.Sscanf(strings.TrimSpace(cells[1]), "0x%x", &off)
+		check(t, err)
+		first, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(cells[2]), "`"), "`")
+		first, _, _ = strings.Cut(first, "…")
+		want, err := hex.DecodeString(strings.ReplaceAll(strings.TrimPrefix(first, "zeros"), " ", ""))
+		check(t, err)
+		if !bytes.HasPrefix(b[off:], want) {
+			t.Errorf("at %#x the table has % x, the segment % x", off, want, b[off:off+max(1, len(want))])
+		}
+	}
+	if rows != 13 {
+		t.Errorf("the table has %d rows, want 13", rows)
+	}
+}
