@@ -114,7 +114,7 @@ func ballast(t *testing.T, dir string, leave int64) (remove func()) {
 	defer f.Close()
 	var s unix.Statfs_t
 	check(t, unix.Statfs(dir, &s))
-	room := int64(s.Bavail)*s.Bsize - leave
+	room := int64(s.Bavail)*int64(s.Bsize) - leave
 	for at := int64(0); at < room; at += 64 << 10 {
 		if _, err := f.WriteAt(make([]byte, min(64<<10, room-at)), at); errors.Is(err, unix.ENOSPC) {
 			break

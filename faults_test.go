@@ -7,6 +7,8 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -273,4 +275,29 @@ func growBy(tj *testJournal, name string, n int) {
 
 func removeFile(name string) func(*testJournal) {
 	return func(tj *testJournal) { check(tj.t, os.Remove(tj.path(name))) }
+}
+
+// TestDurabilityNamesTests looks for the tests that docs/durability.md names.
+func TestDurabilityNamesTests(t *testing.T) {
+	doc, err := os.ReadFile("docs/durability.md")
+	check(t, err)
+	var code strings.Builder
+	for _, pattern := range []string{"*_test.go", "internal/*/*_test.go", "engine/*/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		check(t, err)
+		for _, file := range files {
+			b, err := os.ReadFile(file)
+			check(t, err)
+			code.Write(b)
+		}
+	}
+	names := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(doc), -1)
+	if len(names) < 50 {
+		t.Fatalf("docs/durability.md names %d tests", len(names))
+	}
+	for _, name := range names {
+		if !strings.Contains(code.String(), "\nfunc "+name[1]+"(t *testing.T)") {
+			t.Errorf("docs/durability.md names %s, which does not exist", name[1])
+		}
+	}
 }

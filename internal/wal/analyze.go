@@ -153,7 +153,9 @@ func (a *analysis) readHeader(f durable.File, s *segment, next engine.Position, 
 	case errors.Is(err, engine.ErrNewerFormat):
 		return h, false, fmt.Errorf("%s: %w", s.path(), err)
 	case err == nil:
-		err = h.mustBe(s, journal)
+		if err = h.mustBe(s, journal); err == nil {
+			err = h.mustStart()
+		}
 	}
 	if err != nil {
 		a.corrupt(s.path(), 0, s.first, next, err)

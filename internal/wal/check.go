@@ -113,9 +113,6 @@ func (c *checker) sealed(i int) error {
 	if !ok {
 		return nil
 	}
-	if i == 0 && (h.prevEnd != 0 || h.first != 0 || h.chain != firstChain(c.opts.Journal)) && s.ordinal == 0 {
-		a.corrupt(s.path(), 0, h.first, h.first, errors.New("first segment does not start the chain"))
-	}
 	_, err = a.checkSealed(f, s, h, *next, c.each)
 	c.progress(next.prevEnd)
 	return err

@@ -130,6 +130,14 @@ func (h *header) mustBe(s *segment, journal [16]byte) error {
 	return nil
 }
 
+// mustStart checks that the header of a first segment starts the chain.
+func (h *header) mustStart() error {
+	if h.ordinal == 0 && (h.prevEnd != 0 || h.first != 0 || h.chain != firstChain(h.journal)) {
+		return errors.New("first segment does not start the chain")
+	}
+	return nil
+}
+
 func (st *store) release(o *opened) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
