@@ -21,6 +21,9 @@ const DefaultSegmentBytes = 64 << 20
 // takes a third off its time.
 const growBytes = 1 << 20
 
+// zeros is what files are filled with; nobody writes to it.
+var zeros = make([]byte, growBytes+smallGroupBytes)
+
 // smallGroupBytes is the largest write worth growing for; the syncs of larger
 // ones are dominated by their data.
 const smallGroupBytes = 128 << 10
@@ -246,7 +249,7 @@ func (l *Log) grow(end int64) {
 		return
 	}
 	to := min(end+growBytes, l.opts.segmentBytes())
-	if _, err := l.file.WriteAt(make([]byte, to-l.alloc), l.alloc); err != nil {
+	if _, err := l.file.WriteAt(zeros[:to-l.alloc], l.alloc); err != nil {
 		l.file.Truncate(l.alloc) // best effort: what is left reads as zeros either way
 		return
 	}

@@ -21,9 +21,6 @@ type spare struct {
 	err  error
 }
 
-// spareStepBytes is how much is filled before looking whether to stop.
-const spareStepBytes = 1 << 20
-
 // busySegment is the time in which half a segment fills under load. A spare that
 // is made meanwhile is not filled to the end: the newest segment's syncs would
 // wait for all those zeros.
@@ -59,13 +56,12 @@ func (l *Log) spareLoop(s *spare, fill int64) {
 	if s.file, s.err = l.fs.Create(sparePath); s.err != nil {
 		return
 	}
-	zeros := make([]byte, min(fill, spareStepBytes))
 	for s.size < fill {
 		select {
 		case <-s.stop:
 			fill = s.size
 		default:
-			n, err := s.file.WriteAt(zeros[:min(int64(len(zeros)), fill-s.size)], s.size)
+			n, err := s.file.WriteAt(zeros[:min(growBytes, fill-s.size)], s.size)
 			if err != nil { // no room to fill ahead: the group itself may still fit
 				s.file.Truncate(s.size)
 				return
