@@ -43,6 +43,9 @@ type analysis struct {
 	tornEnd int64 // end of the bytes behind good that are not zero; good.off if none
 	clean   bool  // the log ends exactly where State says
 
+	behind mark // the first sound record behind the damage; off is 0 if there is none
+	seen   mark // the end of the last one
+
 	// visible is the number of entries that a reader may see, unreadable ones
 	// included.
 	visible engine.Position
@@ -177,12 +180,19 @@ func (a *analysis) readNewest(fsys durable.FS, journal [16]byte, ev Evidence, li
 	if a.size, err = f.Size(); err != nil {
 		return fmt.Errorf("read size of %s: %w", s.name, err)
 	}
-	h, ok, err := a.readHeader(f, s, a.visible, journal)
-	if err != nil || !ok {
+	h, ok, err := a.readHeader(f, s, s.first, journal)
+	if err != nil {
 		return err
 	}
+	if !ok && h != (header{}) { // sound, but not what belongs here
+		a.damage[len(a.damage)-1].Next = a.visible
+		return nil
+	}
+	if !ok { // the records may be sound all the same, and the name says which they are
+		h = header{journal: journal, ordinal: s.ordinal, first: s.first}
+	}
 	a.header = h
-	t := tail{analysis: a, ev: ev, w: newWalker(f, headerBytes, a.size, s.first, true)}
+	t := tail{analysis: a, ev: ev, unchained: !ok, w: newWalker(f, headerBytes, a.size, s.first, true)}
 	if err := t.read(live); err != nil {
 		return fmt.Errorf("read segment %s: %w", s.name, err)
 	}
@@ -199,9 +209,10 @@ type tail struct {
 	ev Evidence
 	w  *walker
 
-	why     error           // why the record at good.off is none; nil at the end of the data
-	seen    engine.Position // one past the last entry of sound records behind the damage
-	seenEnd int64
+	// unchained says that the header is damaged, so that nobody knows the chain.
+	unchained bool
+
+	why error // why the record at good.off is none; nil at the end of the data
 }
 
 // vouch takes one piece of evidence that the segment is durable up to off.
@@ -236,10 +247,16 @@ func (t *tail) read(live bool) error {
 		return err
 	}
 	t.why = err
-	if live {
-		return nil // a record that is being written: the writer knows what it is
+	if err := t.readBehind(); err != nil || !live || t.proof <= t.good.off {
+		return err
 	}
-	return t.readBehind()
+	// Beside a writer this may be a record that was being written when it was read,
+	// while those behind it were read later. A second look tells.
+	again := newWalker(t.w.r, t.good.off, t.w.end, t.good.next, true)
+	if _, err := again.step(); !isDamage(err) && !errors.Is(err, errNoRecord) {
+		t.proof = t.good.off
+	}
+	return nil
 }
 
 // readBehind looks at what follows the first place that is no record.
@@ -254,7 +271,10 @@ func (t *tail) readBehind() error {
 			return err
 		}
 		t.vouch(r.durable, "a later record")
-		t.seen, t.seenEnd = max(t.seen, r.nextPos()), r.end()
+		if t.behind.off == 0 {
+			t.behind = mark{off: r.offset, next: r.first}
+		}
+		t.seen = mark{off: r.end(), next: max(t.seen.next, r.nextPos())}
 		off = r.end()
 	}
 }
@@ -290,7 +310,7 @@ func (t *tail) prove() error {
 			if err != nil {
 				return err
 			}
-			if m.chain != st.Chain || m.next != st.Entries {
+			if !t.unchained && (m.chain != st.Chain || m.next != st.Entries) {
 				t.corrupt(t.newest().path(), st.End, m.next, m.next, errors.New("log is not the one that was closed: chain hash differs from state"))
 			}
 			t.clean = st.End == t.size && st.End == t.good.off
@@ -330,15 +350,16 @@ func (t *tail) judge() {
 		t.visible = max(t.good.next, st.Entries)
 	}
 	if t.proof > t.good.off {
-		t.visible = max(t.good.next, t.ev.Entries)
-		if t.seenEnd <= t.proof {
-			t.visible = max(t.visible, t.seen)
-		}
+		t.visible = max(t.good.next, t.ev.Entries, t.seen.next)
 		why := t.why
 		if why == nil || errors.Is(why, errNoRecord) {
 			why = errors.New("records end early")
 		}
-		t.corrupt(s.path(), t.good.off, t.good.next, t.visible, fmt.Errorf("%w; durable up to byte %d by %s", why, t.proof, t.provenBy))
+		next := t.visible
+		if t.behind.off > 0 && t.good.next <= t.behind.next && t.behind.next <= next {
+			next = t.behind.next
+		}
+		t.corrupt(s.path(), t.good.off, t.good.next, next, fmt.Errorf("%w; durable up to byte %d by %s", why, t.proof, t.provenBy))
 		return
 	}
 	if t.ev.Entries > t.good.next {

@@ -68,6 +68,7 @@ func (c *checker) run(live bool) (Summary, error) {
 		}
 	}
 	err := c.newest()
+	c.report()
 	sum.Bytes = c.done
 	return sum, err
 }
@@ -188,7 +189,7 @@ func (c *checker) alone(s *segment, next engine.Position) error {
 }
 
 // newest passes on the entries of the newest segment's proven part, which
-// analyze has checked.
+// analyze has checked, and checks what lies behind damage in it.
 func (c *checker) newest() error {
 	a := c.analysis
 	s := a.newest()
@@ -208,6 +209,42 @@ func (c *checker) newest() error {
 		}
 	}
 	c.progress(a.proven.off)
+	if a.proof <= a.good.off || a.behind.off == 0 {
+		return nil
+	}
+	return c.behind(f, s)
+}
+
+// behind goes on in the newest segment where analyze stopped: at the first sound
+// record behind the first damage to the last one.
+func (c *checker) behind(f durable.File, s *segment) error {
+	a := c.analysis
+	w := newWalker(f, a.behind.off, min(max(a.proof, a.seen.off), a.size), a.behind.next, true)
+	for w.off < w.end {
+		r, err := w.step()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !isDamage(err) && !errors.Is(err, errNoRecord) {
+			return fmt.Errorf("read segment %s: %w", s.name, err)
+		}
+		if err != nil {
+			from, off, why := w.next, w.off, err
+			var ok bool
+			if r, ok, err = w.resync(w.off + alignBytes); err != nil {
+				return fmt.Errorf("read segment %s: %w", s.name, err)
+			}
+			if !ok || r.first < from {
+				a.corrupt(s.path(), off, from, a.visible, why)
+				return nil
+			}
+			a.corrupt(s.path(), off, from, r.first, why)
+			w.off, w.next = r.end(), r.nextPos()
+		}
+		if err := c.each(&r); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

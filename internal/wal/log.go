@@ -214,6 +214,9 @@ func (l *Log) Write() error {
 	g := &l.group
 	l.grow(g.off + int64(len(g.buf)))
 	_, err := l.file.WriteAt(g.buf, g.off)
+	if isFull(err) && l.freeSpare() {
+		_, err = l.file.WriteAt(g.buf, g.off)
+	}
 	if err == nil {
 		l.written, l.marked = g.end, false
 		l.offsets = append(l.offsets, g.offs...)

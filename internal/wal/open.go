@@ -192,7 +192,7 @@ func (a *analysis) view(st *store) (*View, error) {
 		return v, nil
 	}
 	s := a.newest()
-	v.end = min(max(a.proven.off, a.proof), a.size)
+	v.end = min(max(a.proven.off, a.proof, a.seen.off), a.size)
 	o, err := st.open(s)
 	if isDamage(err) { // another segment in its place: nothing of it is readable
 		v.tail = new(table)

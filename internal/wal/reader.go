@@ -24,7 +24,8 @@ type Reader struct {
 }
 
 // OpenReader opens the log for reading. Set live if a writer may be at work: an
-// unsound end of the newest segment then is a write in progress, no damage.
+// unsound end of the newest segment that nothing vouches for then is a write in
+// progress, no torn tail.
 // Of a damaged log it shows all that is sound.
 func OpenReader(fsys durable.FS, opts Options, live bool) (*Reader, error) {
 	a, err := analyze(fsys, opts.Journal, opts.Evidence, live)
@@ -32,7 +33,7 @@ func OpenReader(fsys durable.FS, opts Options, live bool) (*Reader, error) {
 		return nil, err
 	}
 	if !live && (opts.Salvage || len(a.damage) > 0) { // no recovery will come and keep it
-		a.proven, a.visible = a.good, max(a.visible, a.good.next)
+		a.proven, a.visible = a.good, max(a.visible, a.good.next, a.seen.next)
 	}
 	r := &Reader{fs: fsys, journal: opts.Journal, header: a.header, at: a.proven, damage: a.damage}
 	if len(a.segments) == 0 {

@@ -62,8 +62,9 @@ func (l *Log) spareLoop(s *spare, fill int64) {
 			fill = s.size
 		default:
 			n, err := s.file.WriteAt(zeros[:min(growBytes, fill-s.size)], s.size)
-			if err != nil { // no room to fill ahead: the group itself may still fit
-				s.file.Truncate(s.size)
+			if err != nil { // no room to fill ahead: leave what there is to the groups
+				s.size = 0
+				s.err = s.file.Truncate(0)
 				return
 			}
 			s.size += int64(n)
@@ -89,6 +90,22 @@ func (l *Log) takeSpare() (spare, error) {
 	return s, s.err
 }
 
+// freeSpare gives the space of a spare that was filled ahead to what is to be
+// written now. It reports whether there was any.
+func (l *Log) freeSpare() bool {
+	if l.spare.done == nil {
+		return false
+	}
+	close(l.spare.stop)
+	<-l.spare.done
+	l.spare.stop = make(chan struct{})
+	if l.spare.err != nil || l.spare.size == 0 || l.spare.file.Truncate(0) != nil {
+		return false
+	}
+	l.spare.size = 0
+	return true
+}
+
 // rotate makes the spare the segment that the next group goes to. Nothing
 // changes for readers, or after a crash, before that group is synced.
 func (l *Log) rotate() error {
@@ -97,8 +114,9 @@ func (l *Log) rotate() error {
 			return err
 		}
 	}
+	made := l.spare.done != nil
 	s, err := l.takeSpare()
-	if l.store.yield(err) {
+	if l.store.yield(err) || err != nil && made { // what failed when it was made ahead may work now
 		s, err = l.takeSpare()
 	}
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 	"github.com/zeebo/blake3"
 )
 
+// maxRecordBytes bounds what a record's length may say: the largest batch.
+const maxRecordBytes = recordBytes + engine.MaxBatchRecords*entryHeadBytes + engine.MaxBatchBytes
+
 // windowBytes is how much of a segment is read at once.
 const windowBytes = 1 << 20
 
@@ -125,7 +128,7 @@ func (w *walker) record(off int64) (record, error) {
 		return r, damaged("record checksum does not match")
 	}
 	r.size = padded(headAt + n)
-	if n < headBytes || off+r.size > w.end {
+	if n < headBytes || n > maxRecordBytes || off+r.size > w.end {
 		return r, damaged("record of %d bytes reaches past the end", n)
 	}
 	if r.head, err = parseHead(b[headAt:], off, int(n-headBytes)); err != nil {
