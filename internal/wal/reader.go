@@ -56,7 +56,8 @@ func (r *Reader) Damage() []*engine.CorruptError { return r.damage }
 func (r *Reader) Close() { r.view.store.close() }
 
 // Refresh looks for entries that became durable since and returns the newest
-// view.
+// view. Damage that it meets ends the reader's progress: it is returned once, and
+// kept in Damage.
 func (r *Reader) Refresh() (*View, error) {
 	if len(r.damage) > 0 {
 		return r.view, nil
@@ -67,6 +68,9 @@ func (r *Reader) Refresh() (*View, error) {
 			return r.view, err
 		}
 		if err := r.advance(next); err != nil {
+			if c, ok := errors.AsType[*engine.CorruptError](err); ok {
+				r.damage = append(r.damage, c) // told once; nothing behind it can be followed
+			}
 			return r.view, err
 		}
 		if next == nil {
