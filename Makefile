@@ -16,7 +16,7 @@ FUZZBUDGET ?= 0
 # Which benchmarks.
 BENCH ?= .
 
-.PHONY: help
+.PHONY: measure help
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -39,10 +39,12 @@ fuzz: ## run each fuzz target for FUZZTIME seconds
 	@scripts/fuzz.sh $(FUZZTIME) $(FUZZBUDGET)
 
 .PHONY: sim
-sim: ## random operations, faults and crashes against a model, with fresh seeds
-	go test -race -count=1 -v -timeout 2h $(TESTFLAGS) ./internal/simtest/...
+sim: ## crash and fault loops of the engine, with more and fresh seeds
+	ANNALS_LONG=1 go test -count=1 -timeout 1h -run 'Fault|Mutation|Crash' ./internal/native ./internal/wal .
 
-.PHONY: bench
+measure: ## measure a journal beside its disk: what docs/performance.md reports
+	go run ./bench
+
 bench: ## run the benchmarks that match BENCH in PKG
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 
