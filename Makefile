@@ -16,7 +16,7 @@ FUZZBUDGET ?= 0
 # Which benchmarks.
 BENCH ?= .
 
-.PHONY: measure help
+.PHONY: help
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -42,9 +42,11 @@ fuzz: ## run each fuzz target for FUZZTIME seconds
 sim: ## crash and fault loops of the engine, with more and fresh seeds
 	ANNALS_LONG=1 go test -count=1 -timeout 1h -run 'Fault|Mutation|Crash' ./internal/native ./internal/wal .
 
+.PHONY: measure
 measure: ## measure a journal beside its disk: what docs/performance.md reports
 	go run ./bench
 
+.PHONY: bench
 bench: ## run the benchmarks that match BENCH in PKG
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 
