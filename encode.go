@@ -1,7 +1,6 @@
 package annals
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -459,18 +458,4 @@ func (b *builder) value(v any, f *field, depth int) error {
 	}
 	b.out = s.out
 	return located(err, text)
-}
-
-// marshal returns v as JSON.
-func marshal(v any) ([]byte, error) {
-	if raw, ok := v.(json.RawMessage); ok && len(raw) > 0 {
-		return raw, nil
-	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }

@@ -187,6 +187,12 @@ func firstDifference(a, b []byte) int {
 // journal filled in. Values of any type are [json.RawMessage], and parts of
 // [Entry.JSON]. What the journal assigned is not part of an event.
 //
+// Encoding the result gives the same members but for what an [Event] cannot hold:
+// the time 0001-01-01T00:00:00Z and a producer's sequence 0 are lost, the order
+// of tags and changes is that of their names, and duration_ms gets the shortest
+// text of its float64. The exact way is
+// ParseOptions{DropAssigned: true}.ParseEvent(e.JSON).
+//
 // An error means that JSON is not a canonical entry.
 func (e *Entry) Event() (Event, error) {
 	var event Event

@@ -208,3 +208,24 @@ func TestWalker(t *testing.T) {
 		t.Errorf("-want +got\n%s", diff)
 	}
 }
+
+// TestEntryExactWay pins what an [Event] cannot hold of an entry, and that there
+// is a way that keeps it.
+func TestEntryExactWay(t *testing.T) {
+	const sent = `{"time":"0001-01-01T00:00:00.000000000Z","type":"a","producer":{"id":"p","sequence":0},"tags":{"b":"1","a":"2"},` +
+		`"changes":{"y":[1.0],"x":[2]},"data":{"n":1.50},"duration_ms":1.50}`
+	const held = `{"type":"a","producer":{"id":"p"},"tags":{"a":"2","b":"1"},"changes":{"x":[2],"y":[1.0]},"data":{"n":1.50},"duration_ms":1.5}`
+	entry := Entry{JSON: []byte(sent[:len(sent)-1] + `,"recorded_at":"2026-01-02T03:04:05.000000000Z","position":0}`)}
+	exact, err := ParseOptions{DropAssigned: true}.ParseEvent(entry.JSON)
+	check(t, err)
+	if got := string(exact.JSON()); got != sent {
+		t.Errorf("exact way: got %s\nwant %s", got, sent)
+	}
+	event, err := entry.Event()
+	check(t, err)
+	encoded, err := event.Encode()
+	check(t, err)
+	if got := string(encoded.JSON()); got != held {
+		t.Errorf("through an Event: got %s\nwant %s", got, held)
+	}
+}

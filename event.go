@@ -79,7 +79,8 @@ type Event struct {
 	// rather than the fact. Snapshot and Metadata must be JSON objects.
 	//
 	// A [json.RawMessage] is taken as it is. Anything else is marshalled by
-	// package [encoding/json], without escaping for HTML. Nil is not sent.
+	// package [encoding/json], without escaping for HTML, but for invalid UTF-8,
+	// which is refused rather than replaced. Nil is not sent.
 	Snapshot, Data, Metadata any
 
 	// DurationMS is how long it took, in milliseconds, zero or more.

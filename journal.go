@@ -165,7 +165,9 @@ func (j *Journal) Scan(ctx context.Context, from, to Position) iter.Seq2[Entry, 
 
 // Follow is [Journal.Scan] from a position on, without an end: it catches up,
 // then yields new entries as they become durable, until ctx ends, whose error it
-// yields last, or the journal is closed.
+// yields last, or the journal is closed. With [Options.SyncInterval] it yields
+// entries as they are written, before they are durable: a crash of the machine
+// may take back what it has yielded.
 func (j *Journal) Follow(ctx context.Context, from Position) iter.Seq2[Entry, error] {
 	return entries(j.engine.Follow(ctx, from))
 }

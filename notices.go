@@ -54,11 +54,11 @@ func (n *notices) take(x native.Notice) {
 		e.Message = "appends are refused: " + x.Err.Error()
 	case native.Resumed:
 		e.Type, e.Severity = TypeResumed, SeverityNotice
-		e.Message = fmt.Sprintf("appends are taken again; %d were refused since %s", x.Refused, x.Since.UTC().Format(time.RFC3339Nano))
+		e.Message = fmt.Sprintf("appends are taken again; %d were refused since %s", x.Refused, x.Since.UTC().Format(engine.TimeFormat))
 		e.Data = struct {
-			Since   time.Time `json:"since"`
-			Refused uint64    `json:"refused"`
-		}{x.Since.UTC(), x.Refused}
+			Since   string `json:"since"`
+			Refused uint64 `json:"refused"`
+		}{x.Since.UTC().Format(engine.TimeFormat), x.Refused}
 	case native.Damaged:
 		e.Type, e.Severity = TypeDamaged, SeverityCritical
 		e.Message = x.Err.Error()
@@ -71,12 +71,17 @@ func (n *notices) take(x native.Notice) {
 
 func (n *notices) add(e Event) {
 	n.mu.Lock()
-	if len(n.waiting) < maxNotices {
-		n.waiting = append(n.waiting, e)
-	} else {
+	full := len(n.waiting) == maxNotices
+	if full {
 		n.dropped++
+	} else {
+		n.waiting = append(n.waiting, e)
 	}
+	first := full && n.dropped == 1
 	n.mu.Unlock()
+	if first {
+		n.journal.opts.Logger.Error("too many of the journal's own events wait: this one and later ones are dropped", "type", e.Type)
+	}
 	select {
 	case n.wake <- struct{}{}:
 	default:
@@ -165,7 +170,13 @@ func (n *notices) write(e Event) error {
 	return err
 }
 
+// stop tries once more to write what waits, and logs what is lost.
 func (n *notices) stop() {
 	close(n.quit)
 	n.loop.Wait()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if lost := len(n.waiting) + n.dropped; lost > 0 {
+		n.journal.opts.Logger.Error("the journal's own events are lost: they could not be written before it was closed", "events", lost)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -17,7 +18,7 @@ type RestoreReport struct {
 	Source   string    `json:"source"`   // id of the journal that was read
 	Restored uint64    `json:"restored"` // entries
 	Lost     uint64    `json:"lost"`     // entries that could not be read
-	Gaps     []Problem `json:"gaps"`     // where they were
+	Gaps     []Problem `json:"gaps"`     // where they were, and other damage
 	// Identical is how many entries, from position 0 on, are byte for byte those
 	// of the source: their receipts and proofs hold for both.
 	Identical uint64  `json:"identical"`
@@ -32,6 +33,9 @@ type RestoreReport struct {
 // up, and sequences where the entity lost an event. The last entry of the new
 // journal, of type [TypeRestored], says what was lost. Progress, if not nil, is
 // told how many entries were read, of how many.
+//
+// An error that comes with a report ended the writing: to is incomplete then, as
+// it is after a crash, and must be deleted before Restore is called again.
 func Restore(ctx context.Context, from, to string, progress func(done, of uint64)) (*RestoreReport, error) {
 	began := time.Now()
 	if err := mustBeNew(to); err != nil {
@@ -45,12 +49,12 @@ func Restore(ctx context.Context, from, to string, progress func(done, of uint64
 	r := restorer{source: src, report: &RestoreReport{Source: src.ID()}, progress: progress}
 	dst, err := Open(to, &Options{MaxEventBytes: MaxEventBytes, CheckpointInterval: -1, ScrubInterval: -1, Now: func() time.Time { return r.now }})
 	if err != nil {
-		return nil, err
+		return r.report, err
 	}
 	r.dest = dst
 	err = r.run(ctx)
 	if err = errors.Join(err, dst.Close()); err != nil {
-		return nil, fmt.Errorf("restore to %s: %w", to, err)
+		return r.report, fmt.Errorf("restore to %s: %w", to, err)
 	}
 	r.report.Seconds = time.Since(began).Seconds()
 	return r.report, nil
@@ -59,7 +63,7 @@ func Restore(ctx context.Context, from, to string, progress func(done, of uint64
 func mustBeNew(dir string) error {
 	names, err := os.ReadDir(dir)
 	if err == nil && len(names) > 0 {
-		return fmt.Errorf("annals: %s is not empty; name a new directory", dir)
+		return fmt.Errorf("annals: %s is not empty; name a new directory, or delete what an unfinished restore left", dir)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("annals: %w", err)
@@ -76,6 +80,7 @@ type restorer struct {
 	now          time.Time
 	batch        engine.Batch
 	bytes        int
+	gaps         []*CorruptError // that reading met
 	last         time.Time
 	differs      bool
 }
@@ -88,7 +93,7 @@ func (r *restorer) run(ctx context.Context) error {
 		}
 		if c, ok := asCorrupt(err); ok {
 			r.report.Lost += uint64(c.Next - c.First)
-			r.report.Gaps = append(r.report.Gaps, problemOf(c))
+			r.lose(c)
 			continue
 		}
 		if err != nil {
@@ -101,11 +106,38 @@ func (r *restorer) run(ctx context.Context) error {
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
+	r.addDamage(size)
 	r.last = later(r.last, r.source.opts.Now())
 	r.now = r.last
 	n := notices{journal: r.dest}
 	return n.write(Event{Type: TypeRestored, Severity: SeverityWarning,
 		Message: fmt.Sprintf("made from what was readable of journal %s: %d entries, %d lost", r.report.Source, r.report.Restored, r.report.Lost), Data: r.report})
+}
+
+func (r *restorer) lose(c *CorruptError) {
+	r.gaps = append(r.gaps, c)
+	r.report.Gaps = append(r.report.Gaps, problemOf(c))
+}
+
+// addDamage adds the damage that reading did not meet: behind the last entry that
+// is known, or in other files.
+func (r *restorer) addDamage(size Position) {
+	for _, d := range r.source.Damage() {
+		if slices.ContainsFunc(r.gaps, func(met *CorruptError) bool { return covers(met, d) }) {
+			continue
+		}
+		if first := max(d.First, size); d.Next > first {
+			r.report.Lost += uint64(d.Next - first)
+			size = d.Next
+		}
+		r.lose(d)
+	}
+}
+
+// covers reports whether a says all that b says: it is the same, or hides the
+// entries that b hides, in the same file.
+func covers(a, b *CorruptError) bool {
+	return a.Error() == b.Error() || a.Path == b.Path && b.First < b.Next && a.First <= b.First && b.Next <= a.Next
 }
 
 func later(a, b time.Time) time.Time {

@@ -2,6 +2,7 @@ package annals
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -20,13 +21,32 @@ type Stats struct {
 	Segments        int               `json:"segments"`
 	CheckpointSize  uint64            `json:"checkpoint_size"` // entries under the newest signed checkpoint
 	ByType          map[string]uint64 `json:"by_type"`         // events of each type, the journal's own included
-	Unreadable      uint64            `json:"unreadable"`      // entries that damage hides
+	Unreadable      uint64            `json:"unreadable"`      // entries that damage hides, or that are none
 	Groups          uint64            `json:"groups"`          // commits since the journal was opened
 	Syncs           uint64            `json:"syncs"`
 	SlowestSync     time.Duration     `json:"slowest_sync_ns"`
 	DiskFull        bool              `json:"disk_full"` // appends are refused until there is room
 	Stalled         bool              `json:"stalled"`   // the disk does not answer
 	ReadOnly        bool              `json:"read_only"`
+}
+
+// MarshalJSON implements [encoding/json.Marshaler]: times have nine digits, as in
+// entries. They come first.
+func (s Stats) MarshalJSON() ([]byte, error) {
+	type plain Stats // without this method
+	return json.Marshal(struct {
+		First *string `json:"first_recorded_at"`
+		Last  *string `json:"last_recorded_at"`
+		plain
+	}{timeText(s.FirstRecordedAt), timeText(s.LastRecordedAt), plain(s)})
+}
+
+// timeText returns a time in the form of entries, nil if there is none.
+func timeText(t *time.Time) *string {
+	if t == nil {
+		return nil
+	}
+	return new(t.UTC().Format(engine.TimeFormat))
 }
 
 // Stats counts the journal's entries by reading them, so its time grows with the
@@ -41,8 +61,8 @@ func (j *Journal) Stats(ctx context.Context) (Stats, error) {
 		if err != nil {
 			return s, err
 		}
-		if err := s.count(r.Bytes); err != nil {
-			return s, err
+		if s.count(r.Bytes) != nil {
+			s.Unreadable++
 		}
 	}
 	return s, nil

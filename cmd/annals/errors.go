@@ -77,11 +77,12 @@ var (
 	errRejected = errors.New("some lines were rejected")
 	errDamaged  = errors.New("the journal is damaged; the rest of it was read")
 	errFailed   = errors.New("verification failed")
+	errLost     = errors.New("some of the journal is lost")
 )
 
 // isSilent reports whether an error has been reported already.
 func isSilent(err error) bool {
-	return errors.Is(err, errRejected) || errors.Is(err, errFailed) || isBrokenPipe(err)
+	return errors.Is(err, errRejected) || errors.Is(err, errFailed) || errors.Is(err, errLost) || isBrokenPipe(err)
 }
 
 // exitStatus returns the exit status of an error.
@@ -111,7 +112,17 @@ func exitStatus(err error) int {
 
 func isCorrupt(err error) bool {
 	_, ok := errors.AsType[*annals.CorruptError](err)
-	return ok || errors.Is(err, errDamaged) || errors.Is(err, errFailed)
+	return ok || errors.Is(err, errDamaged) || errors.Is(err, errFailed) || errors.Is(err, errLost)
+}
+
+// identityFile is the file that says which journal a directory is.
+const identityFile = "journal.json"
+
+// isIdentity reports whether an error is damage of the file that opening, and so
+// recover too, begins with.
+func isIdentity(err error) bool {
+	c, ok := errors.AsType[*annals.CorruptError](err)
+	return ok && c.Path == identityFile
 }
 
 func isConflict(err error) bool {
@@ -190,6 +201,7 @@ func hintOf(err error) string {
 		hint string
 	}{
 		{errors.Is(err, annals.ErrNewerFormat), "use the annals that wrote it, or a newer one; nothing was changed"},
+		{isIdentity(err), "restore " + identityFile + " from a backup: without it nothing of the journal can be read"},
 		{isCorrupt(err), "annals verify lists the damage; annals recover --to NEWDIR saves what is readable"},
 		{errors.Is(err, annals.ErrUnknown), "the events may be stored or not; repeat the command with the same ids, it adds nothing twice"},
 		{isFull(err), "make room and repeat the command"},

@@ -61,7 +61,7 @@ func (e *env) export(ctx context.Context, s span, args []string) error {
 	if f.any && f.tenant == "" {
 		f = nil
 	}
-	return e.read(func(j *annals.Journal) error {
+	return e.readBeside(func(j *annals.Journal) error {
 		lines := &lineWriter{out: bufio.NewWriterSize(e.stdout, exportBuffer), terminal: e.width > 0}
 		err := e.copyEntries(ctx, j, s, f, lines)
 		return errors.Join(err, lines.end(false, true))

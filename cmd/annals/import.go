@@ -31,9 +31,10 @@ func newImport(e *env) *cobra.Command {
 		Use:   "import --format FORMAT [FILE]...",
 		Short: "Import events from files",
 		Long: "Import the events of files, or of standard input (-, or no FILE). Files may be plain,\n" +
-			"gzip or zstd. Events that are in the journal already are counted and not added again,\n" +
-			"so an import that was stopped can be repeated. A line that cannot be imported is kept in\n" +
-			"the rejects file, a JSON object {line, file, reason, text} a line, and the exit status is 2.\n\n" +
+			"gzip or zstd. Events with ids that are in the journal already are counted and not added\n" +
+			"again, so an import that was stopped can be repeated. A line that cannot be imported is\n" +
+			"kept in the rejects file, a JSON object {line, file, reason, text} a line, and the exit\n" +
+			"status is 2.\n\n" +
 			"Formats: cloudtrail, AWS CloudTrail records; jsonl, events as append takes them, or an\n" +
 			"export. The journal's own events in an export are those of another journal, and left out.",
 		Example: "  annals import --data ./journal --format cloudtrail trail.json.gz\n" +
@@ -135,7 +136,7 @@ func (m *importer) incomplete(err error) error {
 		hint = "make room, then " + hint
 	}
 	if m.withoutID > 0 {
-		hint = fmt.Sprintf("%d of the imported events have no id: a repeated import would add those again", m.withoutID)
+		hint = m.withoutIDs()
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); !ok && m.badInput {
 		err = &codedError{err, statusInvalid}
@@ -143,11 +144,19 @@ func (m *importer) incomplete(err error) error {
 	return hinted(err, "%s", hint)
 }
 
+// withoutIDs says what to know before an import is repeated.
+func (m *importer) withoutIDs() string {
+	return fmt.Sprintf("%d of the imported events have no id: a repeated import would add those again", m.withoutID)
+}
+
 // finishImport prints the report of an import that reached the end.
 func (e *env) finishImport(form string, m *importer) error {
 	r := &m.report
 	if m.foreign > 0 {
 		e.note("%d of another journal's own events were left out", m.foreign)
+	}
+	if m.withoutID > 0 {
+		e.note("%s", m.withoutIDs())
 	}
 	if r.Rejected > 0 {
 		r.RejectsFile = &m.rejects.name

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -177,16 +176,11 @@ func (p *pipeline) parse(l *line, buf []byte) []byte {
 }
 
 // isForeign reports whether a text is an entry about a journal itself, as an
-// export of another journal has them. Events that producers claim to be such are
-// not: they lack what a journal assigns.
+// export of another journal has them. Whatever is not exactly such an entry is
+// an event that a producer sent.
 func isForeign(text []byte) bool {
-	var entry struct {
-		Tenant     string  `json:"tenant"`
-		RecordedAt string  `json:"recorded_at"`
-		Position   *uint64 `json:"position"`
-	}
-	err := json.Unmarshal(text, &entry)
-	return err == nil && entry.Tenant == annals.SystemTenant && entry.RecordedAt != "" && entry.Position != nil
+	entry := annals.Entry{JSON: text}
+	return annals.CheckEntry(text) == nil && entry.Tenant() == annals.SystemTenant
 }
 
 // An importer appends what a pipeline delivers.

@@ -75,11 +75,18 @@ func TestImportOrder(t *testing.T) {
 }
 
 func TestIsForeign(t *testing.T) {
+	const entry = `{"id":"1","time":"2026-01-02T03:04:05.000000000Z","type":"annals.journal.restored","version":"1.0","tenant":"_annals",` +
+		`"recorded_at":"2026-01-02T03:04:05.000000000Z","position":0}`
 	tests := []struct {
 		text string
 		want bool
 	}{
-		{`{"tenant":"_annals","recorded_at":"2026-01-02T03:04:05.000000000Z","position":0}`, true},
+		{entry, true},
+		{strings.Replace(entry, "_annals", "default", 1), false},
+		{strings.Replace(entry, "000Z", "Z", 1), false},
+		{strings.Replace(entry, ":0}", ":0} ", 1), false},
+		{strings.Replace(entry, "version", "verSion", 1), false},
+		{`{"tenant":"_annals","recorded_at":"2026-01-02T03:04:05.000000000Z","position":0}`, false},
 		{`{"tenant":"_annals","recorded_at":"2026-01-02T03:04:05.000000000Z"}`, false},
 		{`{"tenant":"_annals","position":1}`, false},
 		{`{"tenant":"default","recorded_at":"2026-01-02T03:04:05.000000000Z","position":0}`, false},

@@ -44,8 +44,9 @@ func (e *env) openWriter() (*annals.Journal, error) {
 }
 
 // openReader opens the journal for reading: like a writer if no process writes,
-// since that recovers what an unclean end left; else beside that process.
-func (e *env) openReader() (*annals.Journal, error) {
+// since that recovers what an unclean end left; else beside that process. With
+// beside set it keeps no writer away: once recovered, the journal is opened again.
+func (e *env) openReader(beside bool) (*annals.Journal, error) {
 	dir, err := e.dataDir()
 	if err != nil {
 		return nil, err
@@ -65,6 +66,10 @@ func (e *env) openReader() (*annals.Journal, error) {
 		}
 	case err == nil:
 		e.noteRecovery(j, began)
+		if beside {
+			opts.ReadOnly = true
+			j, err = reopen(j, dir, &opts)
+		}
 	}
 	if err != nil {
 		return nil, openError(dir, err)
@@ -75,10 +80,24 @@ func (e *env) openReader() (*annals.Journal, error) {
 	return j, nil
 }
 
+// reopen closes a journal and opens it with other options.
+func reopen(j *annals.Journal, dir string, opts *annals.Options) (*annals.Journal, error) {
+	if err := j.Close(); err != nil {
+		return nil, err
+	}
+	return annals.Open(dir, opts)
+}
+
 // read opens the journal, lets do read, and closes it. Damage that was met makes
 // the result an error.
-func (e *env) read(do func(*annals.Journal) error) error {
-	j, err := e.openReader()
+func (e *env) read(do func(*annals.Journal) error) error { return e.readFrom(false, do) }
+
+// readBeside is read for what takes as long as the reader of standard output
+// likes, so that writers are not kept away. Opening takes twice the time.
+func (e *env) readBeside(do func(*annals.Journal) error) error { return e.readFrom(true, do) }
+
+func (e *env) readFrom(beside bool, do func(*annals.Journal) error) error {
+	j, err := e.openReader(beside)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,13 @@ func (e *env) query(ctx context.Context, s search, args []string) error {
 		if err != nil {
 			return err
 		}
-		return out.end(more, !e.damaged)
+		if err := out.end(more, !e.damaged); err != nil {
+			return err
+		}
+		if more && form != formJSON { // which says so itself
+			e.note("%d shown, there are more; --limit N shows more", s.limit)
+		}
+		return nil
 	})
 }
 

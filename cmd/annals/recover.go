@@ -17,7 +17,10 @@ func newRecover(e *env) *cobra.Command {
 			"evidence and is not changed. Entries before the first gap keep their bytes, and so\n" +
 			"their receipts and proofs; behind it positions close up. The last entry of the new\n" +
 			"journal says what was lost. A journal that was merely not closed needs no recover:\n" +
-			"opening it is enough.",
+			"opening it is enough.\n\n" +
+			"The exit status is 3 if anything was lost or damaged; the report is printed all the\n" +
+			"same. A recover that did not get that far leaves an incomplete NEWDIR: delete it before\n" +
+			"recover is repeated.",
 		Example:           "  annals recover --data ./damaged --to ./saved",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -49,18 +52,29 @@ func (e *env) recoverTo(ctx context.Context, to string) error {
 	})
 	bar.end()
 	if err != nil {
+		if r != nil {
+			e.note("%s is incomplete: delete it before recover is repeated", to)
+		}
 		return openError(dir, err)
 	}
 	if r.Gaps == nil {
 		r.Gaps = []annals.Problem{}
 	}
 	for _, g := range r.Gaps {
-		e.note("lost: %s", problemText(g))
+		what := "lost"
+		if g.Position == nil {
+			what = "damage"
+		}
+		e.note("%s: %s", what, problemText(g))
 	}
 	if form == formTable {
 		_, err = fmt.Fprintf(e.stdout, "%s restored to %s in %s, the first %s identical, %s lost\n",
 			plural(r.Restored, "entry"), printable(to), seconds(r.Seconds), grouped(r.Identical), grouped(r.Lost))
-		return err
+	} else {
+		err = e.printJSON(r)
 	}
-	return e.printJSON(r)
+	if err == nil && len(r.Gaps) > 0 {
+		err = errLost
+	}
+	return err
 }

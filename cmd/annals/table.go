@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/engine"
 	"github.com/rivo/uniseg"
 )
 
@@ -231,7 +232,7 @@ func (w *csvWriter) write(e *annals.Entry) error {
 		sequence = strconv.FormatUint(uint64(e.Sequence), 10)
 	}
 	w.cells = append(w.cells[:0],
-		strconv.FormatUint(uint64(e.Position), 10), e.RecordedAt.UTC().Format(time.RFC3339Nano), v.Time.UTC().Format(time.RFC3339Nano),
+		strconv.FormatUint(uint64(e.Position), 10), e.RecordedAt.UTC().Format(engine.TimeFormat), v.Time.UTC().Format(engine.TimeFormat),
 		v.Tenant, v.ID, v.Type, v.Source, v.Action, string(v.Outcome), string(v.Severity),
 		v.Actor.Type, v.Actor.ID, v.Actor.Name, v.Actor.Address, v.Entity.Type, v.Entity.ID, v.Entity.Name,
 		sequence, v.CorrelationID, v.Reason, v.Message, v.Error.Code)

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -40,10 +39,15 @@ func (e *Engine) Append(ctx context.Context, b engine.Batch) ([]engine.Receipt, 
 	if r.fresh == 0 {
 		return r.duplicates(), nil
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if err := e.queue.push(ctx, r); err != nil {
 		return nil, err
 	}
-	if ctx.Done() != nil || !e.committer.lead() {
+	// Whoever leads waits in the sync: not those that may leave, nor the journal's
+	// own records, which nobody waits for.
+	if ctx.Done() != nil || b.Reserved || !e.committer.lead() {
 		e.queue.signal()
 	}
 	select {
@@ -148,6 +152,9 @@ func (e *Engine) prepareRecord(rec *prepared) error {
 // gets that entry's receipt, other content is a conflict.
 func (e *Engine) resolve(rec *prepared, v *wal.View, p engine.Position) error {
 	stored, err := v.Read(nil, p)
+	if err != nil && e.isClosed() {
+		return engine.ErrClosed
+	}
 	if err != nil && !isCorrupt(err) {
 		err = fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 	}
@@ -190,9 +197,12 @@ func (e *Engine) Read(_ context.Context, p engine.Position) (engine.Entry, error
 	}
 	b, err := e.published.Load().view.Read(nil, p)
 	if err != nil {
+		if e.isClosed() {
+			err = engine.ErrClosed
+		}
 		return engine.Entry{}, err
 	}
-	return engine.Entry{Position: p, Bytes: bytes.Clone(b)}, nil
+	return engine.Entry{Position: p, Bytes: b}, nil
 }
 
 // Find implements [engine.Engine].

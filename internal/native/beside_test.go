@@ -216,3 +216,39 @@ func TestReaderOpensWhileWriterTrims(t *testing.T) {
 		})
 	}
 }
+
+// TestReaderShowsSequencesWithEntries: while a reader takes new entries in, the
+// last sequence that it tells is that of the entries that it shows.
+func TestReaderShowsSequencesWithEntries(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		mem := durable.NewMem()
+		e := open(t, mem)
+		appendOne(t, e, "first", "x")
+		idle()
+		var reader atomic.Pointer[native.Engine]
+		looks := 0
+		fsys := durable.NewFaulty(mem, func(op durable.Op) durable.Fault {
+			if r := reader.Load(); r != nil && isSegment(op.Name) {
+				looks++
+				seq, err := r.LastSequence(ctx, "t", engine.Entity{Type: "e", ID: "x"})
+				if err != nil || seq != engine.Sequence(r.Size()) {
+					t.Errorf("%v: last sequence is %d of %d entries, %v", op, seq, r.Size(), err)
+				}
+			}
+			return durable.Fault{}
+		})
+		r := openReader(t, fsys)
+		for i := range 60 {
+			_, err := e.Append(ctx, engine.Batch{Records: []engine.Record{paddedRecord(fmt.Sprint(i), "x", 700)}})
+			check(t, err)
+		}
+		reader.Store(r)
+		idle()
+		poll()
+		if r.Size() != 61 || looks < 5 {
+			t.Errorf("the reader has %d entries, want 61, and was looked at %d times", r.Size(), looks)
+		}
+		reader.Store(nil)
+	})
+}

@@ -17,6 +17,9 @@ import (
 // group.
 const markAfter = 50 * time.Millisecond
 
+// markAgain is when a marker that found no room is tried again.
+const markAgain = time.Second
+
 // A committer writes. Whoever holds turn owns it: commitLoop, or a caller that
 // commits its own request because nobody else is at it (see lead).
 type committer struct {
@@ -140,6 +143,8 @@ func (c *committer) gather() {
 
 // drain syncs what waits for a sync.
 func (c *committer) drain() {
+	c.watch.start(time.Now())
+	defer c.watch.stop()
 	if !c.due.IsZero() && !c.failed.Load() {
 		c.syncDue()
 	}
@@ -152,6 +157,8 @@ func (c *committer) idle() {
 	if c.queue.reason() != nil {
 		return
 	}
+	c.watch.start(time.Now())
+	defer c.watch.stop()
 	if !c.due.IsZero() {
 		c.syncDue()
 		c.timer.Reset(markAfter)
@@ -161,22 +168,27 @@ func (c *committer) idle() {
 		c.timer.Reset(rest)
 		return
 	}
-	if err := c.mark(); err != nil && !errors.Is(err, engine.ErrDiskFull) {
+	switch err := c.mark(); {
+	case errors.Is(err, engine.ErrDiskFull):
+		c.timer.Reset(markAgain)
+	case err != nil:
 		c.fail(fmt.Errorf("write marker: %w", err))
 	}
 }
 
-// mark has a marker written and synced. Its sync is watched like any other.
+// mark has a marker written and synced.
 func (c *committer) mark() error {
-	if err := c.log.WriteMark(); err != nil || !c.log.Unsynced() {
+	if err := c.inTime(c.log.WriteMark()); err != nil || !c.log.Unsynced() {
 		return err
 	}
 	return c.sync(false)
 }
 
 // commit makes one group of the waiting requests, writes and syncs it, and
-// answers.
+// answers. All that it asks of the disk is watched as one.
 func (c *committer) commit() {
+	c.watch.start(time.Now())
+	defer c.watch.stop()
 	held := c.finishRecovery()
 	c.begin()
 	for i, r := range c.group {
@@ -188,6 +200,7 @@ func (c *committer) commit() {
 			r.err = held
 			continue
 		}
+		r.tied = c.started
 		if !c.place(r) {
 			for _, r := range c.group[i:] {
 				r.forget(c.Size())
@@ -215,8 +228,8 @@ func (c *committer) commit() {
 	}
 }
 
-// forget takes back what was found out about records from the group in the
-// making, which may yet fail.
+// finishRecovery completes a recovery that found no room when the journal was
+// opened, and takes up the entries that it brings.
 func (c *committer) finishRecovery() error {
 	if !c.log.Unfinished() || c.failed.Load() {
 		return nil
@@ -224,7 +237,7 @@ func (c *committer) finishRecovery() error {
 	if err := c.paused.ready(c, false); err != nil {
 		return err
 	}
-	err := c.log.FinishRecovery()
+	err := c.inTime(c.log.FinishRecovery())
 	switch {
 	case errors.Is(err, engine.ErrDiskFull):
 		c.paused.begin(c, err)
@@ -262,9 +275,10 @@ func (c *committer) takeUp(v *wal.View) error {
 	return nil
 }
 
-// begin empties the group.
+// write writes the group, syncs it unless durability waits for an interval, and
+// publishes it.
 func (c *committer) write() error {
-	if err := c.log.Write(); err != nil {
+	if err := c.inTime(c.log.Write()); err != nil {
 		if errors.Is(err, engine.ErrDiskFull) {
 			c.paused.begin(c, err)
 			return err
@@ -290,10 +304,11 @@ func (c *committer) write() error {
 	return nil
 }
 
-// reject gives an error to every request of the group that waits for its write.
+// reject gives an error to every request of the group that waits for its write,
+// and to those whose answer may rest on records that were not written.
 func (c *committer) reject(err error) {
 	for _, r := range c.group {
-		if r.err == nil {
+		if r.err == nil || r.tied {
 			r.receipts, r.err = nil, err
 		}
 	}
@@ -318,8 +333,18 @@ func (c *committer) syncDue() {
 		c.fail(err)
 		return
 	}
-	c.spine.advance(&c.tree)
+	c.advance()
 	c.dirty()
+}
+
+// advance lets checkpoints cover the tree.
+func (c *committer) advance() {
+	if c.spine.advance(&c.tree) {
+		select {
+		case c.crowded <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // fail poisons the engine: nothing more is written until it is opened again.
@@ -336,7 +361,7 @@ func (c *committer) publish(v *wal.View) {
 	c.lookup.show(func() { old = c.published.Swap(&published{view: v, next: make(chan struct{})}) })
 	close(old.next)
 	if c.tree.Size() == c.durable.Load() {
-		c.spine.advance(&c.tree)
+		c.advance()
 	}
 	c.dirty()
 }

@@ -68,6 +68,8 @@ type Options struct {
 
 	// Logger gets operational messages; nil discards them.
 	Logger *slog.Logger
+
+	maxPending int // entry hashes that may wait for the tiles; zero means maxPending
 }
 
 func (o Options) withDefaults() Options {
@@ -76,6 +78,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ScrubBytesPerSecond <= 0 {
 		o.ScrubBytesPerSecond = 16 << 20
+	}
+	if o.maxPending == 0 {
+		o.maxPending = maxPending
 	}
 	if o.Notify == nil {
 		o.Notify = func(Notice) {}
@@ -143,6 +148,7 @@ type Engine struct {
 	ended      chan struct{}              // closed when commitLoop ends
 	dead       chan struct{}              // closed when the disk is given up
 	changed    chan struct{}              // has room for one: something was published
+	crowded    chan struct{}              // has room for one: much of the tree waits to be written
 	wanted     chan chan checkpointAnswer // asks checkpointLoop for a checkpoint
 	stopping   chan struct{}              // closed to end the loops other than commitLoop
 	done       chan struct{}              // closed when Close begins
@@ -279,7 +285,9 @@ func (e *Engine) close() error {
 	}
 	close(e.done)
 	close(e.stopping)
-	e.loops.Wait()
+	if !e.loopsEnd() {
+		return errHung
+	}
 	var errs []error
 	if e.log != nil {
 		errs = append(errs, e.closeLog())
@@ -292,6 +300,22 @@ func (e *Engine) close() error {
 		errs = append(errs, e.lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// loopsEnd waits for the loops, but not for ever: the checkpoint loop may hang in
+// a sync of its own. What it holds is then left as it is.
+func (e *Engine) loopsEnd() bool {
+	ended := make(chan struct{})
+	go func() { // ends with the loops
+		e.loops.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-time.After(hungSync):
+		return false
+	}
 }
 
 // closeHung leaves what a hanging sync holds as it is; the lock too, since that

@@ -2,12 +2,12 @@ package native
 
 import (
 	"errors"
-	"time"
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/merkle"
 )
 
+// begin empties the group.
 func (c *committer) begin() {
 	c.at = c.opts.Now().UTC().Round(0)
 	if c.at.Before(c.last) {
@@ -80,7 +80,8 @@ func (c *committer) decide(r *request) (fresh int, bytes int64, err error) {
 	return fresh, bytes, nil
 }
 
-// resolveTwins gives records that repeat an earlier one of the batch its receipt.
+// forget takes back what was found out about records from the group in the
+// making, which may yet fail.
 func (r *request) forget(published engine.Position) {
 	for i := range r.recs {
 		if r.recs[i].receipt.Position >= published {
@@ -89,8 +90,7 @@ func (r *request) forget(published engine.Position) {
 	}
 }
 
-// finishRecovery completes a recovery that found no room when the journal was
-// opened, and takes up the entries that it brings.
+// resolveTwins gives records that repeat an earlier one of the batch its receipt.
 func (r *request) resolveTwins() {
 	for i := range r.recs {
 		if t := r.recs[i].twin; t >= 0 {
@@ -122,11 +122,7 @@ func (c *committer) room(r *request, n int, bytes int64) error {
 	if err := c.paused.ready(c, r.reserved); err != nil {
 		return err
 	}
-	c.watch.start(time.Now()) // a rotation may sync
-	err := c.log.Start(n, bytes)
-	if !c.watch.stop() {
-		err = errHung
-	}
+	err := c.inTime(c.log.Start(n, bytes))
 	switch {
 	case err == nil:
 		c.started = true
@@ -170,6 +166,3 @@ func (c *committer) assign(r *request) {
 	r.resolveTwins()
 	r.receipts = r.duplicates()
 }
-
-// write writes the group, syncs it unless durability waits for an interval, and
-// publishes it.

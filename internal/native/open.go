@@ -51,10 +51,12 @@ func newEngine(opts Options) *Engine {
 		ended:      make(chan struct{}),
 		dead:       make(chan struct{}),
 		changed:    make(chan struct{}, 1),
+		crowded:    make(chan struct{}, 1),
 		wanted:     make(chan chan checkpointAnswer),
 		stopping:   make(chan struct{}),
 		done:       make(chan struct{}),
 	}
+	e.spine.limit = e.opts.maxPending
 	return e
 }
 
@@ -108,6 +110,13 @@ func (e *Engine) openWriter() error {
 	if len(e.damage) > 0 {
 		return e.openDamaged(opts, false)
 	}
+	tree, looked, err := e.inspect(c, opts)
+	if err != nil {
+		return err
+	}
+	if len(e.damage) > 0 {
+		return e.openDamaged(opts, false)
+	}
 	e.before = opts.Evidence.State
 	e.tiles.writable = true
 	if e.log, e.recovery, e.damage, err = wal.Open(e.fs, opts); err != nil {
@@ -128,12 +137,12 @@ func (e *Engine) openWriter() error {
 	e.keeper = &checkpointer{fs: e.fs, tiles: e.tiles, spine: &e.spine, signer: signer, origin: id.Origin, newest: c}
 	e.published.Store(&published{view: e.log.View(), next: make(chan struct{})})
 	e.durable.Store(uint64(e.log.Durable()))
-	if err := w.rebuild(c); err != nil {
+	if err := w.rebuild(tree, looked); err != nil {
 		e.log.CloseReads()
 		_, cerr := e.log.Close()
 		return errors.Join(err, cerr)
 	}
-	if len(e.damage) > 0 { // the tree or an entry contradicts the log
+	if len(e.damage) > 0 { // an entry contradicts the log
 		_, err := e.log.Close()
 		e.log.CloseReads()
 		e.log = nil
@@ -243,23 +252,15 @@ func appendNew(known, more []*engine.CorruptError) []*engine.CorruptError {
 	return known
 }
 
-// spillEvery is how many entries a rebuild adds to the tree before it writes them
-// to the tiles.
-const spillEvery = 1 << 18
-
-// rebuild makes the lookup and the tree anew: the lookup from the whole log, the
-// tree from the tiles as far as the checkpoint vouches for them.
-func (w *committer) rebuild(c *signed) error {
-	from := engine.Position(0)
-	if c != nil {
-		t, err := merkle.NewTree(w.tiles, c.Size)
-		if err == nil && t.Root() == c.Root {
-			w.tree, from = *t, engine.Position(c.Size)
-		}
-	}
+// rebuild makes the lookup and the tree anew: the tree from the one that the tiles
+// are known to hold, the lookup from the whole log but for the entries that were
+// looked at already.
+func (w *committer) rebuild(tree merkle.Tree, looked engine.Position) error {
+	from, spillEvery := engine.Position(tree.Size()), uint64(w.spine.limit/16)
+	w.tree = tree
 	w.tiles.startAt(uint64(from))
 	w.spine.base = uint64(from)
-	err := w.fill(0, w.Size(), func(p engine.Position, entry []byte) error {
+	err := w.fill(min(from, looked), w.Size(), func(p engine.Position, entry []byte) error {
 		if p < from {
 			return nil
 		}
@@ -270,14 +271,9 @@ func (w *committer) rebuild(c *signed) error {
 			w.complete = append(w.complete, completed{level, h})
 		})
 		w.spine.add(w.hashes, w.complete)
-		if c != nil && w.tree.Size() == c.Size && w.tree.Root() != c.Root {
-			w.damage = append(w.damage, &engine.CorruptError{Path: wal.Dir, Offset: -1, First: p, Next: p,
-				Err: fmt.Errorf("the log's first %d entries do not have the root that the checkpoint signed", c.Size)})
-		}
 		w.last = lastOf(w.last, entry)
 		if w.tree.Size()%spillEvery == 0 {
-			w.spine.advance(&w.tree)
-			return w.keeper.spill()
+			w.spillRebuilt()
 		}
 		return nil
 	})
@@ -288,6 +284,18 @@ func (w *committer) rebuild(c *signed) error {
 		}
 	}
 	return err
+}
+
+// spillRebuilt writes what a rebuild has added to the tree so far. If that fails
+// the journal is sound all the same, and goes without checkpoints.
+func (w *committer) spillRebuilt() {
+	w.spine.advance(&w.tree)
+	if _, paused := w.keeper.latest(); paused != nil || len(w.damage) > 0 {
+		return
+	}
+	if _, err := w.keeper.spill(); err != nil {
+		w.opts.Logger.Error("write tiles", "error", w.keeper.pause(err))
+	}
 }
 
 // lastOf returns an entry's recorded_at, or t if it has none.

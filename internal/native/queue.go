@@ -124,6 +124,10 @@ type request struct {
 	fresh    int // records that are not known to be duplicates
 	reserved bool
 
+	// tied is set if the group had records already when this was decided: what was
+	// decided may rest on them, and they may yet fail. The commit loop's.
+	tied bool
+
 	// Set by the commit loop before it signals done.
 	receipts []engine.Receipt
 	err      error

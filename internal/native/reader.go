@@ -79,12 +79,13 @@ func (e *Engine) pollLoop() {
 			continue
 		}
 		e.durable.Store(uint64(v.Size()))
-		e.published.Store(p)
+		e.lookup.show(func() { e.published.Store(p) })
 		close(old.next)
 	}
 }
 
-// take adds the new entries of a view to the lookup.
+// take adds the new entries of a view to the lookup, where they show once the
+// view is published.
 func (e *Engine) take(from engine.Position, p *published) error {
 	for raw, err := range p.view.Scan(context.Background(), from, p.view.Size()) {
 		if err != nil {
@@ -94,7 +95,7 @@ func (e *Engine) take(from engine.Position, p *published) error {
 			return err
 		}
 		if x, err := e.place(raw); err == nil {
-			e.lookup.add([]placed{x})
+			e.lookup.stage([]placed{x})
 		}
 	}
 	return nil

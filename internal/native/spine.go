@@ -15,11 +15,14 @@ import (
 
 // maxPending bounds the entry hashes that wait to be written to the tiles. The
 // checkpoint loop takes them every second; if its disk fails for so long that
-// they pile up, checkpoints stop until the journal is opened again.
+// they pile up, checkpoints stop until the journal is opened again. A quarter of
+// them is written without waiting for the next checkpoint.
 const maxPending = 4 << 20
 
 // A spine is the tree on its way from the commit loop to the disk.
 type spine struct {
+	limit int // of hashes; never changes
+
 	mu       sync.Mutex
 	hashes   []merkle.Hash // entry hashes that are not yet in the tiles; guarded by mu
 	complete []completed   // full subtrees likewise; guarded by mu
@@ -32,7 +35,7 @@ type spine struct {
 func (s *spine) add(hashes []merkle.Hash, complete []completed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over = s.over || len(s.hashes)+len(hashes) > maxPending; s.over {
+	if s.over = s.over || len(s.hashes)+len(hashes) > s.limit; s.over {
 		s.hashes, s.complete = nil, nil
 		return
 	}
@@ -40,11 +43,20 @@ func (s *spine) add(hashes []merkle.Hash, complete []completed) {
 	s.complete = append(s.complete, complete...)
 }
 
-// advance sets the tree that checkpoints may sign.
-func (s *spine) advance(t *merkle.Tree) {
+// advance sets the tree that checkpoints may sign. It reports whether so much
+// waits that it should be written now.
+func (s *spine) advance(t *merkle.Tree) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tree = *t
+	return len(s.hashes) > s.limit/4
+}
+
+// drop lets go of what waits, for good: nobody will write it.
+func (s *spine) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over, s.hashes, s.complete = true, nil, nil
 }
 
 // take appends what the durable tree has gained to the arrays that wait to be
@@ -84,8 +96,8 @@ type checkpointer struct {
 	signer note.Signer
 	origin string
 
-	// waiting holds the hashes of each tile level that are still to be written;
-	// owned by checkpointLoop.
+	// waiting holds the hashes of each tile level that are still to be written, at
+	// most what the spine may hold and once more; owned by checkpointLoop.
 	waiting [maxLevel + 1][]merkle.Hash
 
 	mu     sync.Mutex
@@ -119,11 +131,8 @@ func (k *checkpointer) make() (*signed, error) {
 }
 
 func (k *checkpointer) write(newest *signed) (*signed, error) {
-	tree, err := k.spine.take(&k.waiting)
+	tree, err := k.spill()
 	if err != nil {
-		return nil, k.pause(err)
-	}
-	if err := k.writeTiles(); err != nil {
 		return nil, err
 	}
 	if err := k.tiles.sync(); err != nil {
@@ -154,16 +163,24 @@ func (k *checkpointer) writeTiles() error {
 	return nil
 }
 
-// spill writes the tree that a rebuild has made so far.
-func (k *checkpointer) spill() error {
-	if _, err := k.spine.take(&k.waiting); err != nil {
-		return err
+// spill writes what the durable tree has gained, and returns that tree. What
+// could not be written waits; when that is too much, checkpoints pause.
+func (k *checkpointer) spill() (merkle.Tree, error) {
+	tree, err := k.spine.take(&k.waiting)
+	if err != nil {
+		return tree, k.pause(err)
 	}
-	return k.writeTiles()
+	err = k.writeTiles()
+	if err != nil && len(k.waiting[0]) > k.spine.limit {
+		err = k.pause(err)
+	}
+	return tree, err
 }
 
 // pause stops checkpoints until the journal is opened again.
 func (k *checkpointer) pause(err error) error {
+	k.waiting = [maxLevel + 1][]merkle.Hash{}
+	k.spine.drop()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.failed = fmt.Errorf("checkpoints are paused: %w", err)
@@ -198,6 +215,13 @@ func (e *Engine) checkpointLoop(k *checkpointer) {
 					e.dirty() // tried again
 				}
 			}
+		case <-e.crowded:
+			if _, paused := k.latest(); paused != nil {
+				continue
+			}
+			if _, err := k.spill(); err != nil {
+				e.opts.Logger.Error("write tiles", "error", err)
+			}
 		case answer := <-e.wanted:
 			c, err := k.make()
 			answer <- checkpointAnswer{c, err}
@@ -229,11 +253,17 @@ func (e *Engine) Checkpoint(ctx context.Context) ([]byte, error) {
 	case <-e.done:
 		return nil, engine.ErrClosed
 	}
-	a := <-answer
-	if a.err != nil {
-		return nil, a.err
+	select {
+	case a := <-answer:
+		if a.err != nil {
+			return nil, a.err
+		}
+		return a.checkpoint.note, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-e.done:
+		return nil, engine.ErrClosed
 	}
-	return a.checkpoint.note, nil
 }
 
 func (e *Engine) storedCheckpoint() ([]byte, error) {

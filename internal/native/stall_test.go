@@ -89,12 +89,12 @@ func TestFault36SlowSync(t *testing.T) {
 		}
 		time.Sleep(900 * time.Millisecond)
 		synctest.Wait()
-		if book.has(slog.LevelWarn, "sync of the log is slow") {
+		if book.has(slog.LevelWarn, "the disk of the log is slow") {
 			t.Error("warned before a second")
 		}
 		time.Sleep(200 * time.Millisecond)
 		synctest.Wait()
-		if !book.has(slog.LevelWarn, "sync of the log is slow") || e.Stats().Stalled {
+		if !book.has(slog.LevelWarn, "the disk of the log is slow") || e.Stats().Stalled {
 			t.Errorf("after 1.1 s: stalled %v, want only a warning", e.Stats().Stalled)
 		}
 		time.Sleep(4 * time.Second)

@@ -14,7 +14,7 @@ import (
 // do it meanwhile.
 const smallGroup = 8
 
-// sync syncs the log, watched, and adds the group in hand to the tree and the
+// sync syncs the log and adds the group in hand to the tree and the
 // lookup if that is still to be done.
 func (c *committer) sync(integrate bool) error {
 	c.due = time.Time{}
@@ -23,11 +23,7 @@ func (c *committer) sync(integrate bool) error {
 		c.groupsDue <- struct{}{}
 	}
 	began := time.Now()
-	c.watch.start(began)
-	err := c.log.Sync()
-	if !c.watch.stop() {
-		err = errHung
-	}
+	err := c.inTime(c.log.Sync())
 	took := time.Since(began)
 	if meanwhile {
 		<-c.integrated
@@ -54,24 +50,33 @@ func (c *committer) integrateLoop() {
 	}
 }
 
-// Times after which a sync that did not return is reported, is taken as a reason
-// to refuse appends, and is given up.
+// Times after which a turn of the committer that waits for the disk is reported,
+// is taken as a reason to refuse appends, and is given up.
 const (
 	slowSync  = time.Second
 	stallSync = 5 * time.Second
 	hungSync  = 20 * time.Second
 )
 
-var errHung = errors.New("sync did not return; the disk does not answer")
+var errHung = errors.New("the disk does not answer")
 
-// A watch looks after a sync that does not return: commitLoop waits in it and
-// cannot.
+// inTime returns what the disk answered, or errHung if that came after the watch
+// had given it up.
+func (e *Engine) inTime(err error) error {
+	if e.hung.Load() {
+		return errHung
+	}
+	return err
+}
+
+// A watch looks after a turn of the committer: its writes, rotations and syncs,
+// any of which may not return. Whoever holds the turn waits in it and cannot.
 type watch struct {
 	engine *Engine
-	timer  *time.Timer // calls tick; armed while a sync runs
+	timer  *time.Timer // calls tick; armed during a turn
 
 	mu    sync.Mutex
-	began time.Time // zero = no sync runs; guarded by mu
+	began time.Time // zero = no turn; guarded by mu
 	stage int       // how many of the times above have passed; guarded by mu
 }
 
@@ -82,16 +87,20 @@ func newWatch(e *Engine) *watch {
 	return w
 }
 
-// start begins to watch a sync.
+// start begins to watch a turn. After one that was given up nothing more is
+// watched.
 func (w *watch) start(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.engine.hung.Load() {
+		return
+	}
 	w.began, w.stage = now, 0
 	w.timer.Reset(slowSync)
 }
 
-// stop ends the watch. It reports false if the sync was given up meanwhile.
-func (w *watch) stop() bool {
+// stop ends the watch.
+func (w *watch) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.timer.Stop()
@@ -99,7 +108,6 @@ func (w *watch) stop() bool {
 	if w.stage == 2 {
 		w.engine.stalled.Store(false)
 	}
-	return w.stage < 3
 }
 
 // tick runs when the next of the times above has passed.
@@ -108,17 +116,17 @@ func (w *watch) tick() {
 	defer w.mu.Unlock()
 	stages := []time.Duration{slowSync, stallSync, hungSync}
 	if w.began.IsZero() || w.stage == len(stages) || time.Since(w.began) < stages[w.stage] {
-		return // a tick of an earlier sync that came late
+		return // a tick of an earlier turn that came late
 	}
 	e := w.engine
 	switch w.stage++; w.stage {
 	case 1:
-		e.opts.Logger.Warn("sync of the log is slow", "seconds", slowSync.Seconds())
+		e.opts.Logger.Warn("the disk of the log is slow", "seconds", slowSync.Seconds())
 	case 2:
-		e.opts.Logger.Error("sync of the log does not return; appends are refused", "seconds", stallSync.Seconds())
+		e.opts.Logger.Error("the disk of the log does not answer; appends are refused", "seconds", stallSync.Seconds())
 		e.stalled.Store(true)
 	case 3:
-		e.opts.Logger.Error("sync of the log is given up; open the journal again to recover", "seconds", hungSync.Seconds())
+		e.opts.Logger.Error("the disk of the log is given up; open the journal again to recover", "seconds", hungSync.Seconds())
 		e.hung.Store(true)
 		e.failed.Store(true)
 		e.queue.close(fmt.Errorf("%w: %w", engine.ErrFailed, errHung))

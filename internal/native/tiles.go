@@ -59,9 +59,9 @@ func (t *tiles) startAt(size uint64) {
 	}
 }
 
-// file returns a level's file. The writer opens it for writing, creating it if
-// needed; its readers share it.
-func (t *tiles) file(level int) (durable.File, error) {
+// file returns a level's file. The writer opens it for writing, and makes it if
+// asked to; its readers share it.
+func (t *tiles) file(level int, create bool) (durable.File, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if f := t.files[level]; f != nil {
@@ -70,16 +70,16 @@ func (t *tiles) file(level int) (durable.File, error) {
 	open := t.fs.Open
 	if t.writable {
 		open = t.fs.OpenWrite
-		t.unnamed = true // whoever made the file may have ended before its name was synced
 	}
 	f, err := open(levelName(level))
-	if t.writable && errors.Is(err, fs.ErrNotExist) {
+	if create && errors.Is(err, fs.ErrNotExist) {
 		f, err = t.create(level)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open tiles: %w", err)
 	}
 	t.files[level] = f
+	t.unnamed = t.writable // whoever made the file may have ended before its name was synced
 	return f, nil
 }
 
@@ -100,7 +100,7 @@ func (t *tiles) append(level int, hashes []merkle.Hash) error {
 	if len(hashes) == 0 {
 		return nil
 	}
-	f, err := t.file(level)
+	f, err := t.file(level, true)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (t *tiles) sync() error {
 		if !t.dirty[level] {
 			continue
 		}
-		f, err := t.file(level)
+		f, err := t.file(level, false)
 		if err != nil {
 			return err
 		}
@@ -149,7 +149,7 @@ func (t *tiles) ReadHashes(level int, index uint64, dst []merkle.Hash) error {
 	if level > maxLevel {
 		return fmt.Errorf("tile level %d does not exist", level)
 	}
-	f, err := t.file(level)
+	f, err := t.file(level, false)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,9 @@ func OpenReader(fsys durable.FS, opts Options, live bool) (*Reader, error) {
 	if len(a.segments) == 0 {
 		r.at = mark{}
 	}
-	if r.view, err = a.view(newStore(fsys, opts.Journal)); err != nil {
+	st := newStore(fsys, opts.Journal)
+	if r.view, err = a.view(st); err != nil {
+		st.close()
 		return nil, err
 	}
 	r.offsets = r.view.tail.offsets

@@ -1,0 +1,5 @@
+package native
+
+// LimitPending makes few hashes enough to be written ahead of a checkpoint, and
+// to be too many.
+func (o *Options) LimitPending(n int) { o.maxPending = n }
