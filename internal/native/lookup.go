@@ -123,11 +123,20 @@ func (l *lookup) add(recs []placed) {
 	l.addLocked(recs)
 }
 
+// reserve makes room for n ids before the first is added.
+func (l *lookup) reserve(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.ids) == 0 {
+		l.ids = make(map[key]engine.Position, n)
+	}
+}
+
 func (l *lookup) addLocked(recs []placed) {
 	for i := range recs {
 		r := &recs[i]
 		l.ids[r.id] = r.position
-		if r.sequence != 0 {
+		if r.sequence > l.entities[r.entity] { // a rebuild adds out of order
 			l.entities[r.entity] = r.sequence
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -260,10 +262,10 @@ func (w *committer) rebuild(tree merkle.Tree, looked engine.Position) error {
 	w.tree = tree
 	w.tiles.startAt(uint64(from))
 	w.spine.base = uint64(from)
-	err := w.fill(min(from, looked), w.Size(), func(p engine.Position, entry []byte) error {
-		if p < from {
-			return nil
-		}
+	if err := w.fill(looked, from, nil); err != nil {
+		return err
+	}
+	err := w.fill(from, w.Size(), func(p engine.Position, entry []byte) error {
 		e := engine.Entry{Bytes: entry}
 		w.hashes = append(w.hashes[:0], merkle.Hash(e.Hash()))
 		w.complete = w.complete[:0]
@@ -307,32 +309,73 @@ func lastOf(t time.Time, entry []byte) time.Time {
 }
 
 // fill adds the entries of the published view to the lookup and shows them to
-// each, if that is not nil. Unreadable ones become damage and are left out.
+// each, in order, if that is not nil. Unreadable ones become damage and are left
+// out. Without each the work is shared among the processors.
 func (e *Engine) fill(from, to engine.Position, each func(engine.Position, []byte) error) error {
-	batch := make([]placed, 0, 1024)
-	for raw, err := range e.published.Load().view.Scan(context.Background(), from, to) {
-		if err = e.sortOut(err); err != nil {
+	if from >= to {
+		return nil
+	}
+	const least = 100 // bytes an entry takes in the log; what a damaged log claims to hold is no measure
+	e.lookup.reserve(int(min(int64(to-from), e.published.Load().view.Bytes()/least)))
+	workers := engine.Position(1)
+	if each == nil && to-from >= 1<<16 {
+		workers = engine.Position(runtime.GOMAXPROCS(0))
+	}
+	parts := make([]filling, workers)
+	var wg sync.WaitGroup
+	for i := range parts {
+		n := engine.Position(i)
+		parts[i] = filling{from: from + (to-from)*n/workers, to: from + (to-from)*(n+1)/workers, each: each}
+		wg.Go(func() { e.fillLoop(&parts[i]) })
+	}
+	wg.Wait()
+	for i := range parts {
+		for _, d := range parts[i].damage {
+			e.sortOut(d)
+		}
+		if err := parts[i].err; err != nil {
 			return err
 		}
-		if raw.Bytes == nil {
+	}
+	return nil
+}
+
+// A filling is one worker's share of fill, and what became of it.
+type filling struct {
+	from, to engine.Position
+	each     func(engine.Position, []byte) error
+	damage   []*engine.CorruptError
+	err      error
+}
+
+// fillLoop does one share of fill.
+func (e *Engine) fillLoop(f *filling) {
+	batch := make([]placed, 0, 1024)
+	for raw, err := range e.published.Load().view.Scan(context.Background(), f.from, f.to) {
+		var p placed
+		if err == nil {
+			p, err = e.place(raw)
+		}
+		if c, ok := errors.AsType[*engine.CorruptError](err); ok {
+			if len(f.damage) < maxProblems {
+				f.damage = append(f.damage, c)
+			}
 			continue
 		}
-		p, err := e.place(raw)
-		if err = e.sortOut(err); err != nil {
-			return err
+		if f.err = err; err != nil {
+			return
 		}
 		if batch = append(batch, p); len(batch) == cap(batch) {
 			e.lookup.add(batch)
 			batch = batch[:0]
 		}
-		if each != nil {
-			if err := each(raw.Position, raw.Bytes); err != nil {
-				return err
+		if f.each != nil {
+			if f.err = f.each(raw.Position, raw.Bytes); f.err != nil {
+				return
 			}
 		}
 	}
 	e.lookup.add(batch)
-	return nil
 }
 
 // place works out what the lookup has to know of an entry.
