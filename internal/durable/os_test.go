@@ -50,7 +50,7 @@ func TestCreateDir(t *testing.T) {
 // that a directory open to others can be told by its mode.
 func TestFault49Permissions(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("Windows has no permission bits")
+		t.Skip("skip: platform has no permission bits")
 	}
 	dir := t.TempDir()
 	check(t, os.Chmod(dir, 0o755))

@@ -37,11 +37,10 @@ func (p *pause) ready(c *committer, reserved bool) error {
 	if p.reserved || reserved {
 		return nil
 	}
-	now := c.opts.Now()
-	if !p.since.IsZero() && now.Sub(p.tried).Abs() < retryFull {
+	if !p.since.IsZero() && time.Since(p.tried) < retryFull {
 		return p.why
 	}
-	p.tried = now
+	p.tried = time.Now() // not the journal's clock, which may stand still
 	if err := makeReserve(c.fs); err != nil {
 		if isFull(err) {
 			err = fmt.Errorf("%w: %w", engine.ErrDiskFull, err)
@@ -54,12 +53,15 @@ func (p *pause) ready(c *committer, reserved bool) error {
 	return nil
 }
 
-// begin notes that an append found no room.
+// begin notes that an append found no room. While that is so the reserve is not
+// kept, so that the next appends do not try in vain more often than they should.
 func (p *pause) begin(c *committer, why error) {
+	p.tried = time.Now()
 	if !p.since.IsZero() {
+		p.release(c.fs) // as below
 		return
 	}
-	p.since, p.tried, p.refused, p.why = c.opts.Now(), c.opts.Now(), 0, why
+	p.since, p.refused, p.why = c.opts.Now(), 0, why
 	p.release(c.fs) // for the note of the pause; its loss is found by the next ready
 	c.diskFull.Store(true)
 	c.notify(Notice{Kind: Paused, At: p.since, Err: why})

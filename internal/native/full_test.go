@@ -1,10 +1,13 @@
 package native_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -385,4 +388,56 @@ func TestCarriedDuplicate(t *testing.T) {
 		check(t, s.holds(l.snapshot()))
 		check(t, e.Close())
 	})
+}
+
+// A full disk is looked at again by real time: a journal's clock that stands
+// still does not keep appends out once there is room.
+func TestFault30ResumesUnderFrozenClock(t *testing.T) {
+	mem := durable.NewMem()
+	mem.SetCapacity(used)
+	o := testOptions(mem)
+	o.Now = func() time.Time { return time.Unix(1, 0) }
+	e := openWith(t, o)
+	new(ledger).fill(t, e, "frozen")
+	mem.SetCapacity(used + 1<<20)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		_, err := e.Append(ctx, one("again", "x"))
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, engine.ErrDiskFull) || ctx.Err() != nil {
+			t.Fatalf("append with room: %v", err)
+		}
+		runtime.Gosched()
+	}
+	check(t, e.Close())
+}
+
+// While large appends find no room, they are not tried more often than the disk
+// is looked at.
+func TestFault27BackOff(t *testing.T) {
+	mem := durable.NewMem()
+	mem.SetCapacity(used + 200<<10)
+	var writes atomic.Int64
+	e := open(t, durable.NewFaulty(mem, func(op durable.Op) durable.Fault {
+		if op.Kind == durable.OpWrite {
+			writes.Add(1)
+		}
+		return durable.Fault{}
+	}))
+	appendOne(t, e, "small", "x")
+	large := engine.Batch{Records: []engine.Record{paddedRecord("large", "x", 1<<20)}}
+	began, n := time.Now(), 0
+	for time.Since(began) < 300*time.Millisecond {
+		if _, err := e.Append(ctx, large); !errors.Is(err, engine.ErrDiskFull) {
+			t.Fatalf("append: %v, want ErrDiskFull", err)
+		}
+		n++
+	}
+	if tries := int(1 + time.Since(began)/(100*time.Millisecond)); int(writes.Load()) > 20+20*tries {
+		t.Errorf("%d appends caused %d writes in %d times of looking", n, writes.Load(), tries)
+	}
+	check(t, e.Close())
 }

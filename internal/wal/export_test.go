@@ -96,3 +96,6 @@ func (v *View) OpenFiles() int {
 	defer v.store.mu.Unlock()
 	return v.store.lru.Len()
 }
+
+// GroupBytes returns the size of the group so far.
+func (l *Log) GroupBytes() int { return len(l.group.buf) }

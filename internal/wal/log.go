@@ -203,9 +203,6 @@ func (l *Log) end(kind uint32) {
 	g.end.chain = g.end.chain.next(&sum)
 }
 
-// GroupBytes returns the size of the group so far.
-func (l *Log) GroupBytes() int { return len(l.group.buf) }
-
 // Write writes the group. When there is no room it undoes what it did and
 // returns engine.ErrDiskFull: nothing of the group is stored and the log goes
 // on. Any other error means that the group may or may not be stored, and fails
