@@ -3,6 +3,7 @@ package native_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,13 +90,21 @@ func TestFault07SyncErrorOnce(t *testing.T) {
 func poison(t *testing.T, fault durable.Fault, match func(durable.Op) bool, rotate bool) {
 	mem := durable.NewMem()
 	var b breaker
-	var after []durable.Op // syncs and writes of the log since the failure
+	var mu sync.Mutex
+	var after []durable.Op // syncs and writes of the log since the failure; guarded by mu
 	files := newTracked(durable.NewFaulty(mem, b.hook), func(op durable.Op) bool {
 		if b.hits.Load() > 0 && strings.HasPrefix(op.Name, "log/") && (op.Kind == durable.OpSync || op.Kind == durable.OpWrite) {
+			mu.Lock()
 			after = append(after, op)
+			mu.Unlock()
 		}
 		return false
 	})
+	touched := func() []durable.Op {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(after)
+	}
 	e := open(t, files)
 	var l ledger
 	for i := range 3 {
@@ -133,15 +142,15 @@ func poison(t *testing.T, fault durable.Fault, match func(durable.Op) bool, rota
 	if err := e.Close(); err == nil {
 		t.Error("close of a failed journal reports nothing")
 	}
-	if len(after) > 0 {
-		t.Errorf("the log was touched again: %v", after)
+	if ops := touched(); len(ops) > 0 {
+		t.Errorf("the log was touched again: %v", ops)
 	}
 	old := newest(mem)
 	e = open(t, files)
 	if r := e.Recovery(); r == nil || len(e.Damage()) > 0 {
 		t.Errorf("recovery %+v, damage %v", r, e.Damage())
 	}
-	for _, op := range after {
+	for _, op := range touched() {
 		if op.Name == old {
 			t.Errorf("%v: the old segment was touched", op)
 		}
