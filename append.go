@@ -149,7 +149,7 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 
 // record makes the record of an event.
 func (j *Journal) record(e *Encoded, d defaults) (engine.Record, error) {
-	r := engine.Record{ID: e.ID(), Tenant: e.Tenant()}
+	r := engine.Record{Facts: engine.Facts{ID: e.ID(), Tenant: e.Tenant()}}
 	if r.ID == "" {
 		id, err := uuid.NewV7()
 		if err != nil {

@@ -85,7 +85,7 @@ func open(fsys durable.FS, o Options) (*Journal, error) {
 		CheckpointInterval:  o.CheckpointInterval,
 		ScrubInterval:       o.ScrubInterval,
 		ScrubBytesPerSecond: o.ScrubBytesPerSecond,
-		Describe:            describeKey,
+		Describe:            describeFacts,
 		Notify:              j.notices.take,
 		Now:                 o.Now,
 		Logger:              o.Logger,
@@ -102,10 +102,11 @@ func open(fsys durable.FS, o Options) (*Journal, error) {
 	return j, nil
 }
 
-// describeKey is the [engine.Describe] of events.
-func describeKey(entry []byte) (engine.Key, error) {
-	tenant, id, _, entity, err := describe(entry)
-	return engine.Key{Tenant: tenant, ID: id, Entity: engine.Entity{Type: entity.Type, ID: entity.ID}}, err
+// describeFacts is the [engine.Describe] of events.
+func describeFacts(f *engine.Facts, entry []byte) error {
+	tenant, id, typ, entity, err := describe(entry)
+	*f = engine.Facts{Tenant: tenant, ID: id, Kind: typ, Entity: engine.Entity{Type: entity.Type, ID: entity.ID}, Terms: f.Terms[:0]}
+	return err
 }
 
 // ID returns the journal's id: 16 random bytes in hex, chosen when it was made.

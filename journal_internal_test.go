@@ -38,7 +38,7 @@ func TestStatsUnreadable(t *testing.T) {
 	defer j.Close()
 	_, err = j.Append(context.Background(), Event{Type: "a"})
 	check(t, err)
-	_, err = j.engine.Append(context.Background(), engine.Batch{Records: []engine.Record{{Tenant: "t", ID: "1", Body: []byte(`{"id":"1","no":"event"`)}}})
+	_, err = j.engine.Append(context.Background(), engine.Batch{Records: []engine.Record{{Facts: engine.Facts{Tenant: "t", ID: "1"}, Body: []byte(`{"id":"1","no":"event"`)}}})
 	check(t, err)
 	s, err := j.Stats(context.Background())
 	check(t, err)

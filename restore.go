@@ -151,8 +151,8 @@ func later(a, b time.Time) time.Time {
 // that is none is a *[CorruptError].
 func (r *restorer) add(ctx context.Context, e engine.Entry) error {
 	a, err := engine.ParseAssigned(e.Bytes)
-	key, kerr := describeKey(e.Bytes)
-	if err = errors.Join(err, kerr); err != nil {
+	var facts engine.Facts
+	if err = errors.Join(err, describeFacts(&facts, e.Bytes)); err != nil {
 		return &CorruptError{Path: wal.Dir, Offset: -1, First: e.Position, Next: e.Position + 1, Err: err}
 	}
 	if len(r.batch.Records) > 0 && (!a.RecordedAt.Equal(r.now) || r.bytes > 4<<20 || len(r.batch.Records) == MaxBatchEvents) {
@@ -163,7 +163,7 @@ func (r *restorer) add(ctx context.Context, e engine.Entry) error {
 	r.now = a.RecordedAt
 	text := bytes.Clone(e.Bytes)
 	r.batch.Records = append(r.batch.Records, engine.Record{
-		Tenant: key.Tenant, ID: key.ID, Entity: key.Entity, Body: text[:a.BodyBytes],
+		Facts: facts, Body: text[:a.BodyBytes],
 		Same: func(stored []byte) bool { return bytes.Equal(stored, text) },
 	})
 	r.bytes += len(text)

@@ -50,23 +50,42 @@ type Entity struct {
 	Type, ID string
 }
 
-// A Term is one searchable fact of a record: a field and its value.
+// A Term is one searchable fact of a record: a field and its value. Fields that
+// begin with ~ are the engines' own.
 type Term struct {
 	Field, Value string
 }
 
-// A Record is what the journal hands down for one event.
-type Record struct {
-	Tenant string // owner; part of every identity
+// IDTerm is the term that an engine gives the record with an id.
+func IDTerm(id string) Term { return Term{"~id", id} }
+
+// EntityTerm is the term that an engine gives the records of an entity.
+func EntityTerm(e Entity) Term { return Term{"~entity", e.Type + "\x00" + e.ID} }
+
+// TenantTerm is the term that an engine gives every record, to tell those of one
+// tenant from the others.
+func TenantTerm() Term { return Term{} }
+
+// Facts are what an engine may know of a record besides its bytes.
+type Facts struct {
+	Tenant string // owner; part of every identity and of every term
 	ID     string // unique within Tenant for the engine's whole life
 	Entity Entity
+	Kind   string    // engines count records by tenant and kind
+	Time   time.Time // when it happened, as its producer says
+
+	// Terms are what searches can ask for, unhashed, besides those of [IDTerm],
+	// [EntityTerm] and [TenantTerm], which engines add. None is repeated.
+	Terms []Term
+}
+
+// A Record is what the journal hands down for one event.
+type Record struct {
+	Facts
 
 	// Body is the canonical entry up to recorded_at, without the closing brace;
 	// [Finish] completes it.
 	Body []byte
-
-	// Terms are the record's searchable facts, unhashed.
-	Terms []Term
 
 	// Same reports whether a stored entry with the same Tenant and ID has the
 	// content of this record, so that this is a retry. It may be called from any
@@ -115,16 +134,55 @@ type Entry struct {
 // Hash returns the entry's hash.
 func (e *Entry) Hash() Hash { return sha256.Sum256(e.Bytes) }
 
-// A Key is what an engine has to know of an entry to find it again.
-type Key struct {
-	Tenant string
-	ID     string
-	Entity Entity
+// A Describe reads the facts of a finished entry into f, whose Terms it may
+// reuse. It keeps nothing of the entry. The journal gives it to an engine, which
+// uses it to rebuild what it derives from its entries; it may be called from any
+// goroutine.
+type Describe func(f *Facts, entry []byte) error
+
+// A Filter chooses records by their terms: a [Has], [All] or [Any]. There is none
+// for what a record lacks, since an engine may return more than was asked for.
+type Filter interface{ filter() }
+
+// Has chooses the records that have a term.
+type Has Term
+
+// All chooses the records that all its parts choose. The empty All chooses
+// every record.
+type All []Filter
+
+// Any chooses the records that any of its parts chooses. The empty Any chooses
+// none.
+type Any []Filter
+
+func (Has) filter() {}
+func (All) filter() {}
+func (Any) filter() {}
+
+// A Query asks for records.
+type Query struct {
+	// Tenants are whose records are wanted; none means those of every tenant, and
+	// then Filter must be nil.
+	Tenants []string
+
+	Filter Filter // nil chooses every record
+
+	// From (inclusive) and To (exclusive) bound the positions. A To of zero or past
+	// the end means the end at the moment of the call.
+	From, To Position
+
+	// Since (inclusive) and Until (exclusive) bound the time of the records; the
+	// zero time is no bound.
+	Since, Until time.Time
+
+	Descending bool // newest position first
 }
 
-// A Describe reads the key of a finished entry. The journal gives it to an
-// engine, which uses it to rebuild what it derives from its entries.
-type Describe func(entry []byte) (Key, error)
+// An Estimate says how much a [Query] reads at most.
+type Estimate struct {
+	Candidates uint64 // entries that are read, at most
+	Unindexed  uint64 // of the positions asked for, those that have to be read for want of an index
+}
 
 // Errors that engines return and the journal passes on, possibly wrapped.
 var (
@@ -263,8 +321,30 @@ type Engine interface {
 	// LastSequence returns the entity's last sequence, zero if it has none.
 	LastSequence(ctx context.Context, tenant string, e Entity) (Sequence, error)
 
+	// Search yields the entries that q chooses, each once, in the order of
+	// positions, of those visible when it starts. It may yield others among
+	// them: the caller evaluates its own filter on what it gets. It never leaves one
+	// out, whatever an index says or lacks.
+	//
+	// An entry that may be among them and cannot be read is yielded as a
+	// *CorruptError, whose positions may reach further; the iteration goes on
+	// after it if the consumer does. Any other error ends it.
+	Search(ctx context.Context, q Query) iter.Seq2[Entry, error]
+
+	// Estimate returns what a Search for q would have to read.
+	Estimate(ctx context.Context, q Query) (Estimate, error)
+
+	// Kinds counts the visible records by tenant and kind, exactly, sorted by
+	// both. Unreadable ones are not counted.
+	Kinds(ctx context.Context) ([]KindCount, error)
+
 	// Size returns how many entries are visible: one past the last position.
 	Size() Position
+
+	// Secret returns bytes that are the same for a purpose as long as the engine's
+	// storage lives, and that nobody can know who cannot read it. An engine on
+	// storage that it may not write and that has no secret yet makes one up.
+	Secret(purpose string) [32]byte
 
 	// Checkpoint returns a signed C2SP checkpoint that covers at least the
 	// entries that were durable when it was called, making one if needed.
@@ -279,6 +359,12 @@ type Engine interface {
 	// Close waits for appends in progress and leaves everything durable. Calls
 	// after the first return nil.
 	Close() error
+}
+
+// A KindCount is how many records of a kind a tenant has.
+type KindCount struct {
+	Tenant, Kind string
+	Count        uint64
 }
 
 // Stats are an engine's figures.

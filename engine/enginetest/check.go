@@ -144,7 +144,7 @@ func (s *suite) audit() []engine.Entry {
 	if size := s.e.Size(); size != engine.Position(len(all)) {
 		s.Errorf("scan yields %d entries, size is %d", len(all), size)
 	}
-	a := auditor{suite: s, ids: make(map[engine.Key]bool), sequences: make(map[engine.Key]engine.Sequence)}
+	a := auditor{suite: s, ids: make(map[key]bool), sequences: make(map[key]engine.Sequence)}
 	for i := range all {
 		if err := a.entry(engine.Position(i), &all[i]); err != nil {
 			s.Errorf("entry %d: %v", i, err)
@@ -170,8 +170,8 @@ func (s *suite) audit() []engine.Entry {
 type auditor struct {
 	*suite
 	last      time.Time
-	ids       map[engine.Key]bool            // without their entities
-	sequences map[engine.Key]engine.Sequence // without their ids
+	ids       map[key]bool            // without their entities
+	sequences map[key]engine.Sequence // without their ids
 }
 
 func (a *auditor) entry(p engine.Position, e *engine.Entry) error {
@@ -179,11 +179,11 @@ func (a *auditor) entry(p engine.Position, e *engine.Entry) error {
 	if err != nil {
 		return err
 	}
-	k, err := describe(e.Bytes)
-	if err != nil {
+	var k engine.Facts
+	if err := describe(&k, e.Bytes); err != nil {
 		return err
 	}
-	id, entity := engine.Key{Tenant: k.Tenant, ID: k.ID}, engine.Key{Tenant: k.Tenant, Entity: k.Entity}
+	id, entity := key{Tenant: k.Tenant, ID: k.ID}, key{Tenant: k.Tenant, Entity: k.Entity}
 	switch {
 	case e.Position != p || assigned.Position != p:
 		return fmt.Errorf("scan says position %d, its bytes say %d", e.Position, assigned.Position)

@@ -188,8 +188,10 @@ func TestDescribe(t *testing.T) {
 	}
 	for _, x := range items {
 		entry := engine.Finish(nil, x.body(), time.Unix(0, 0), 1, 2)
-		got, err := describe(entry)
-		if want := (engine.Key{Tenant: x.owner(), ID: x.id, Entity: x.entity}); err != nil || got != want {
+		var f engine.Facts
+		err := describe(&f, entry)
+		got := key{f.Tenant, f.ID, f.Entity}
+		if want := (key{Tenant: x.owner(), ID: x.id, Entity: x.entity}); err != nil || got != want {
 			t.Errorf("describe %s: %+v, %v, want %+v", entry, got, err, want)
 		}
 		if bytes.Contains(entry, []byte(`\u003c`)) || bytes.Contains(entry, []byte(`\u2028`)) {
@@ -197,7 +199,8 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "{}", `{"id":"a"}`, `{"id":"a`, `{"id":"a","time":"2026-01-02T03:04:05.000000000Z","type":"test.happened","version":"1.0","tenant":"t","x":1}`} {
-		if k, err := describe([]byte(bad)); err == nil {
+		var k engine.Facts
+		if err := describe(&k, []byte(bad)); err == nil {
 			t.Errorf("describe %q: %+v without an error", bad, k)
 		}
 	}

@@ -21,8 +21,8 @@ type memStore struct {
 	fault     string // what it does wrong; empty means nothing
 	now       func() time.Time
 	entries   [][]byte
-	ids       map[engine.Key]engine.Position
-	sequences map[engine.Key]engine.Sequence
+	ids       map[key]engine.Position
+	sequences map[key]engine.Sequence
 	last      time.Time
 	signer    note.Signer
 }
@@ -38,7 +38,7 @@ func newMemStore(fault string) func(testing.TB, Config) Open {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st := &memStore{fault: fault, now: c.Now, ids: make(map[engine.Key]engine.Position), sequences: make(map[engine.Key]engine.Sequence), signer: signer}
+		st := &memStore{fault: fault, now: c.Now, ids: make(map[key]engine.Position), sequences: make(map[key]engine.Sequence), signer: signer}
 		return func() (engine.Engine, error) { return st.open(), nil }
 	}
 }
@@ -75,21 +75,21 @@ func (e *memEngine) has(fault string) bool {
 // faultsAsked holds the faults that the code above and below knows.
 var faultsAsked sync.Map
 
-func (e *memEngine) idKey(r *engine.Record) engine.Key {
+func (e *memEngine) idKey(r *engine.Record) key {
 	if e.has("shares ids between tenants") {
-		return engine.Key{ID: r.ID}
+		return key{ID: r.ID}
 	}
-	return engine.Key{Tenant: r.Tenant, ID: r.ID}
+	return key{Tenant: r.Tenant, ID: r.ID}
 }
 
-func (e *memEngine) entityKey(tenant string, entity engine.Entity) engine.Key {
+func (e *memEngine) entityKey(tenant string, entity engine.Entity) key {
 	if e.has("shares entities between tenants") {
 		tenant = ""
 	}
 	if e.has("joins type and id") {
 		entity = engine.Entity{ID: entity.Type + entity.ID}
 	}
-	return engine.Key{Tenant: tenant, Entity: entity}
+	return key{Tenant: tenant, Entity: entity}
 }
 
 func (e *memEngine) Append(ctx context.Context, b engine.Batch) ([]engine.Receipt, error) {
@@ -141,7 +141,7 @@ func (e *memEngine) checkLimits(b engine.Batch) error {
 
 // sortOut finds duplicates and conflicts.
 func (e *memEngine) sortOut(b engine.Batch) (fresh int, err error) {
-	first := make(map[engine.Key]*engine.Record)
+	first := make(map[key]*engine.Record)
 	for i := range b.Records {
 		r := &b.Records[i]
 		k := e.idKey(r)
@@ -377,7 +377,7 @@ func (e *memEngine) Find(_ context.Context, tenant, id string) (engine.Position,
 	if e.closed && !e.has("finds when closed") {
 		return 0, engine.ErrClosed
 	}
-	p, ok := e.ids[e.idKey(&engine.Record{Tenant: tenant, ID: id})]
+	p, ok := e.ids[e.idKey(&engine.Record{Facts: engine.Facts{Tenant: tenant, ID: id}})]
 	if !ok && !e.has("finds what is not there") {
 		return 0, engine.ErrNotFound
 	}
@@ -396,6 +396,19 @@ func (e *memEngine) LastSequence(_ context.Context, tenant string, entity engine
 	}
 	return n, nil
 }
+
+// Search gives everything there is: a superset of any answer.
+func (e *memEngine) Search(ctx context.Context, q engine.Query) iter.Seq2[engine.Entry, error] {
+	return e.Scan(ctx, q.From, e.Size())
+}
+
+func (e *memEngine) Estimate(context.Context, engine.Query) (engine.Estimate, error) {
+	return engine.Estimate{}, nil
+}
+
+func (e *memEngine) Kinds(context.Context) ([]engine.KindCount, error) { return nil, nil }
+
+func (e *memEngine) Secret(purpose string) [32]byte { return sha256.Sum256([]byte(purpose)) }
 
 func (e *memEngine) Size() engine.Position {
 	e.mu.Lock()

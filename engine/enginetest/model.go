@@ -72,10 +72,10 @@ func (m *model) random(r *rand.Rand) ([]item, []engine.Expect) {
 func (m *model) append(items []item, expect []engine.Expect) (want []engine.Receipt, allowed []error) {
 	news := make(map[string]placed)
 	for _, x := range items {
-		if old, ok := m.ids[x.id]; ok && old.item != x {
+		if old, ok := m.ids[x.id]; ok && !old.item.same(x) {
 			allowed = append(allowed, &engine.ConflictError{Tenant: m.tenant, ID: x.id, Position: old.position})
 		}
-		if twin, ok := news[x.id]; ok && twin.item != x {
+		if twin, ok := news[x.id]; ok && !twin.item.same(x) {
 			allowed = append(allowed, engine.ErrSameID)
 		}
 		if _, ok := news[x.id]; !ok {

@@ -84,12 +84,12 @@ func lookups(s *suite) {
 			s.Errorf("read of position %d: %v", p, err)
 		}
 	}
-	for _, k := range []engine.Key{{Tenant: "t", ID: "4"}, {Tenant: "t", ID: "3"}, {Tenant: "u", ID: "1"}, {Tenant: "v", ID: "1"}, {Tenant: "t"}, {ID: "1"}, {}} {
+	for _, k := range []key{{Tenant: "t", ID: "4"}, {Tenant: "t", ID: "3"}, {Tenant: "u", ID: "1"}, {Tenant: "v", ID: "1"}, {Tenant: "t"}, {ID: "1"}, {}} {
 		if p, err := s.e.Find(s.ctx, k.Tenant, k.ID); !errors.Is(err, engine.ErrNotFound) {
 			s.Errorf("find of %+v: position %d, %v", k, p, err)
 		}
 	}
-	for _, k := range []engine.Key{{Tenant: "t", Entity: thing("b")}, {Tenant: "u", Entity: a}, {Tenant: "t", Entity: engine.Entity{Type: "a", ID: "thing"}}, {Tenant: "t"}} {
+	for _, k := range []key{{Tenant: "t", Entity: thing("b")}, {Tenant: "u", Entity: a}, {Tenant: "t", Entity: engine.Entity{Type: "a", ID: "thing"}}, {Tenant: "t"}} {
 		if q, err := s.e.LastSequence(s.ctx, k.Tenant, k.Entity); err != nil || q != 0 {
 			s.Errorf("last sequence of %+v: %d, %v", k, q, err)
 		}

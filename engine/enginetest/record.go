@@ -2,10 +2,13 @@ package enginetest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/annals-io/annals/engine"
 )
@@ -16,33 +19,76 @@ type item struct {
 	tenant string // empty means "t"
 	id     string
 	entity engine.Entity
-	data   string // JSON; empty means none
+	kind   string        // empty means "test.happened"
+	time   string        // in engine.TimeFormat; empty means moment
+	terms  []engine.Term // nil means that there is one, of the kind
+	data   string        // JSON; empty means none
 }
+
+// moment is when items happen that do not say when.
+const moment = "2026-01-02T03:04:05.000000000Z"
 
 // thing is the entity with an id.
 func thing(id string) engine.Entity { return engine.Entity{Type: "thing", ID: id} }
 
-func (x item) owner() string {
-	if x.tenant == "" {
-		return "t"
+func (x item) owner() string { return cmp.Or(x.tenant, "t") }
+
+// same reports whether two items are the same event.
+func (x item) same(y item) bool { return bytes.Equal(x.body(), y.body()) }
+
+// facts returns what an engine is told of an item. The terms are a copy.
+func (x item) facts() engine.Facts {
+	f := engine.Facts{Tenant: x.owner(), ID: x.id, Entity: x.entity, Kind: cmp.Or(x.kind, "test.happened"), Terms: slices.Clone(x.terms)}
+	if x.terms == nil {
+		f.Terms = []engine.Term{kindTerm(f.Kind)}
 	}
-	return x.tenant
+	var err error
+	if f.Time, err = time.Parse(engine.TimeFormat, cmp.Or(x.time, moment)); err != nil {
+		panic(err) // the suite's own text
+	}
+	return f
 }
 
-// fixed is what every body has between its id and its tenant.
-const fixed = `,"time":"2026-01-02T03:04:05.000000000Z","type":"test.happened","version":"1.0","tenant":`
+// kindTerm is the term of items that name none.
+func kindTerm(kind string) engine.Term { return engine.Term{Field: "type", Value: kind} }
+
+// What a body has between its strings.
+const (
+	idKey      = `{"id":`
+	timeKey    = `,"time":`
+	kindKey    = `,"type":`
+	ownerKey   = `,"version":"1.0","tenant":`
+	entityKey  = `,"entity":{"type":`
+	entityID   = `,"id":`
+	termsKey   = `,"snapshot":{"terms":[`
+	termsEnd   = `]}`
+	dataKey    = `,"data":`
+	finishedBy = `,"recorded_at":`
+)
 
 // body returns the canonical entry up to recorded_at.
 func (x item) body() []byte {
-	b := make([]byte, 0, 400+2*len(x.id)+len(x.data)+len(spare))
-	b = append(append(append(b, `{"id":`...), quote(x.id)...), fixed...)
-	b = append(b, quote(x.owner())...)
+	b := make([]byte, 0, 400+2*len(x.id)+64*len(x.terms)+len(x.data)+len(spare))
+	b = append(append(b, idKey...), quote(x.id)...)
+	b = append(append(b, timeKey...), quote(cmp.Or(x.time, moment))...)
+	b = append(append(b, kindKey...), quote(cmp.Or(x.kind, "test.happened"))...)
+	b = append(append(b, ownerKey...), quote(x.owner())...)
 	if x.entity != (engine.Entity{}) {
-		b = append(append(b, `,"entity":{"type":`...), quote(x.entity.Type)...)
-		b = append(append(append(b, `,"id":`...), quote(x.entity.ID)...), '}')
+		b = append(append(b, entityKey...), quote(x.entity.Type)...)
+		b = append(append(append(b, entityID...), quote(x.entity.ID)...), '}')
+	}
+	if x.terms != nil {
+		b = append(b, termsKey...)
+		for i, t := range x.terms {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(append(append(b, quote(t.Field)...), ','), quote(t.Value)...)
+		}
+		b = append(b, termsEnd...)
 	}
 	if x.data != "" {
-		b = append(append(b, `,"data":`...), x.data...)
+		b = append(append(b, dataKey...), x.data...)
 	}
 	return b
 }
@@ -70,16 +116,16 @@ func quote(s string) string {
 func (x item) record(t testing.TB) engine.Record {
 	body := x.body()
 	return engine.Record{
-		Tenant: x.owner(), ID: x.id, Entity: x.entity,
+		Facts: x.facts(),
 		Body:  append(body, spare...)[:len(body)],
-		Terms: []engine.Term{{Field: "id", Value: x.id}, {Field: "type", Value: "test.happened"}},
 		Same: func(stored []byte) bool {
 			a, err := engine.ParseAssigned(stored)
 			if err != nil {
 				t.Errorf("Same of %q was called with what is no entry: %v: %.200q", x.id, err, stored)
 				return false
 			}
-			if k, err := describe(stored); err != nil || k.Tenant != x.owner() || k.ID != x.id {
+			var k engine.Facts
+			if err := describe(&k, stored); err != nil || k.Tenant != x.owner() || k.ID != x.id {
 				t.Errorf("Same of %s/%q was called with the entry of %s/%q (%v)", x.owner(), x.id, k.Tenant, k.ID, err)
 			}
 			return bytes.Equal(stored[:a.BodyBytes], x.body()) // the batch's memory may be another's by now
@@ -89,6 +135,13 @@ func (x item) record(t testing.TB) engine.Record {
 
 // spare lies behind each body in its memory, where an engine has no business.
 const spare = "do not write here: this memory belongs to the caller, all of it"
+
+// A key identifies a record, or an entity.
+type key struct {
+	Tenant string
+	ID     string
+	Entity engine.Entity
+}
 
 // batch returns the batch of some items.
 func batch(t testing.TB, items []item, expect ...engine.Expect) engine.Batch {
@@ -107,6 +160,9 @@ func scribble(b engine.Batch, items []item) error {
 		if !bytes.Equal(r.Body, items[i].body()) || string(r.Body[:len(r.Body)+len(spare)][len(r.Body):]) != spare {
 			return fmt.Errorf("record %d: append wrote to the body's memory", i)
 		}
+		if want := items[i].facts(); !sameFacts(&r.Facts, &want) {
+			return fmt.Errorf("record %d: append changed the facts to %.300v", i, r.Facts)
+		}
 		clear(r.Body[:len(r.Body)+len(spare)])
 		clear(r.Terms)
 		*r = engine.Record{}
@@ -115,30 +171,55 @@ func scribble(b engine.Batch, items []item) error {
 	return nil
 }
 
+// sameFacts reports whether two records have the same facts.
+func sameFacts(a, b *engine.Facts) bool {
+	return a.Tenant == b.Tenant && a.ID == b.ID && a.Entity == b.Entity && a.Kind == b.Kind &&
+		a.Time.Equal(b.Time) && slices.Equal(a.Terms, b.Terms)
+}
+
 // describe is the suite's [engine.Describe]. It takes what item.body writes and
 // nothing else.
-func describe(entry []byte) (k engine.Key, err error) {
+func describe(f *engine.Facts, entry []byte) error {
+	*f = engine.Facts{Terms: f.Terms[:0]}
 	p := parser{rest: entry}
-	k.ID = p.after(`{"id":`)
-	k.Tenant = p.after(fixed)
-	if bytes.HasPrefix(p.rest, []byte(`,"entity":`)) {
-		k.Entity.Type = p.after(`,"entity":{"type":`)
-		k.Entity.ID = p.after(`,"id":`)
+	f.ID = p.after(idKey)
+	at, err := time.Parse(engine.TimeFormat, p.after(timeKey))
+	f.Time, p.bad = at, p.bad || err != nil
+	f.Kind = p.after(kindKey)
+	f.Tenant = p.after(ownerKey)
+	if p.at(entityKey) {
+		f.Entity.Type = p.after(entityKey)
+		f.Entity.ID = p.after(entityID)
 		p.skip("}")
 	}
-	if !bytes.HasPrefix(p.rest, []byte(`,"data":`)) && !bytes.HasPrefix(p.rest, []byte(`,"recorded_at":`)) {
-		p.bad = true
+	f.Terms = p.terms(f.Terms, f.Kind)
+	if p.bad || !p.at(dataKey) && !p.at(finishedBy) {
+		return fmt.Errorf("entry is none of the suite's: %.200q", entry)
 	}
-	if p.bad {
-		return k, fmt.Errorf("entry is none of the suite's: %.200q", entry)
-	}
-	return k, nil
+	return nil
 }
 
 // A parser takes a text apart.
 type parser struct {
 	rest []byte
 	bad  bool // something was not there
+}
+
+// at reports whether a fixed text is next.
+func (p *parser) at(text string) bool { return bytes.HasPrefix(p.rest, []byte(text)) }
+
+// terms takes the terms that a body lists and appends them to all, or else the
+// one that an item of a kind has.
+func (p *parser) terms(all []engine.Term, kind string) []engine.Term {
+	if !p.at(termsKey) {
+		return append(all, kindTerm(kind))
+	}
+	p.skip(termsKey)
+	for before := ""; !p.bad && !p.at(termsEnd); before = "," {
+		all = append(all, engine.Term{Field: p.after(before), Value: p.after(",")})
+	}
+	p.skip(termsEnd)
+	return all
 }
 
 // skip takes a fixed text.

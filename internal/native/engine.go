@@ -119,6 +119,7 @@ type Engine struct {
 	opts      Options
 	fs        durable.FS
 	identity  identity
+	secret    []byte
 	lock      io.Closer // nil in a reader
 	damage    []*engine.CorruptError
 	recovery  *wal.Recovery

@@ -189,6 +189,9 @@ func create(fsys durable.FS, origin string, now time.Time) (identity, error) {
 	if err := durable.WriteFile(fsys, verifierName, []byte(vkey+"\n")); err != nil {
 		return id, fmt.Errorf("write key: %w", err)
 	}
+	if _, err := makeSecret(fsys, true); err != nil {
+		return id, err
+	}
 	if err := writeSealed(fsys, identityName, &id); err != nil {
 		return id, fmt.Errorf("write %s: %w", identityName, err)
 	}

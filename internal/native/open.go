@@ -101,6 +101,9 @@ func (e *Engine) openWriter() error {
 	if e.opts.Origin != "" && e.opts.Origin != id.Origin {
 		return fmt.Errorf("journal's origin is %q and cannot become %q", id.Origin, e.opts.Origin)
 	}
+	if err := e.loadSecret(true); err != nil {
+		return err
+	}
 	signer, err := readSigner(e.fs)
 	if err = e.sortOut(err); err != nil {
 		return err
@@ -380,7 +383,8 @@ func (e *Engine) fillLoop(f *filling) {
 
 // place works out what the lookup has to know of an entry.
 func (e *Engine) place(raw wal.Raw) (placed, error) {
-	k, err := e.opts.Describe(raw.Bytes)
+	var k engine.Facts
+	err := e.opts.Describe(&k, raw.Bytes)
 	a, aerr := engine.ParseAssigned(raw.Bytes)
 	if err = errors.Join(err, aerr); err != nil {
 		return placed{}, &engine.CorruptError{Path: wal.Dir, Offset: -1, First: raw.Position, Next: raw.Position + 1, Err: err}

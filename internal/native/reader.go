@@ -29,6 +29,9 @@ func OpenReader(opts Options) (*Engine, error) {
 		return nil, ErrNoJournal
 	}
 	e.identity = id
+	if err := e.loadSecret(false); err != nil {
+		return nil, err
+	}
 	live := isLive(e.fs)
 	_, wopts, err := e.gather()
 	if err != nil {

@@ -18,8 +18,9 @@ import (
 // hashes wait for the tiles.
 func openSmallSpine(t *testing.T, fsys durable.FS) *Engine {
 	t.Helper()
-	e, err := Open(Options{FS: fsys, Create: true, CheckpointInterval: -1, maxPending: 40, Describe: func(entry []byte) (engine.Key, error) {
-		return engine.Key{Tenant: "t", ID: string(entry)}, nil
+	e, err := Open(Options{FS: fsys, Create: true, CheckpointInterval: -1, maxPending: 40, Describe: func(f *engine.Facts, entry []byte) error {
+		*f = engine.Facts{Tenant: "t", ID: string(entry)}
+		return nil
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +34,7 @@ func appendMany(t *testing.T, e *Engine, n int) {
 	t.Helper()
 	for i := range n {
 		id := fmt.Sprint(i)
-		b := engine.Batch{Records: []engine.Record{{Tenant: "t", ID: id, Body: []byte(`{"id":"` + id + `"`)}}}
+		b := engine.Batch{Records: []engine.Record{{Facts: engine.Facts{Tenant: "t", ID: id}, Body: []byte(`{"id":"` + id + `"`)}}}
 		if _, err := e.Append(context.Background(), b); err != nil {
 			t.Fatal(err)
 		}

@@ -200,7 +200,7 @@ func TestQueueIsBounded(t *testing.T) {
 		e, h, _, _, _ := newHang(t)
 		body := slices.Repeat([]byte("x"), 30<<20) // never read back, so anything will do
 		send := func(ctx context.Context, i int) error {
-			_, err := e.Append(ctx, engine.Batch{Records: []engine.Record{{Tenant: "t", ID: fmt.Sprint(i), Body: body}}})
+			_, err := e.Append(ctx, engine.Batch{Records: []engine.Record{{Facts: engine.Facts{Tenant: "t", ID: fmt.Sprint(i)}, Body: body}}})
 			return err
 		}
 		var wg sync.WaitGroup

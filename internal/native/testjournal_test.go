@@ -28,20 +28,21 @@ var (
 	ctx = context.Background()
 )
 
-func describe(entry []byte) (engine.Key, error) {
+func describe(f *engine.Facts, entry []byte) error {
 	var e struct {
 		ID, Tenant string
 		Entity     struct{ Type, ID string }
 	}
 	err := json.Unmarshal(entry, &e)
-	return engine.Key{Tenant: e.Tenant, ID: e.ID, Entity: engine.Entity(e.Entity)}, err
+	*f = engine.Facts{Tenant: e.Tenant, ID: e.ID, Entity: engine.Entity(e.Entity), Terms: f.Terms[:0]}
+	return err
 }
 
 // paddedRecord returns a record whose body is about pad bytes longer than it
 // needs to be.
 func paddedRecord(id, entity string, pad int) engine.Record {
 	body := fmt.Sprintf(`{"id":%q,"tenant":"t"`, id)
-	r := engine.Record{Tenant: "t", ID: id}
+	r := engine.Record{Facts: engine.Facts{Tenant: "t", ID: id}}
 	if entity != "" {
 		body += fmt.Sprintf(`,"entity":{"type":"e","id":%q}`, entity)
 		r.Entity = engine.Entity{Type: "e", ID: entity}
@@ -192,8 +193,8 @@ func readAll(e *native.Engine) (*stored, error) {
 		if err != nil {
 			return nil, err
 		}
-		k, err := describe(entry.Bytes)
-		if err != nil {
+		var k engine.Facts
+		if err := describe(&k, entry.Bytes); err != nil {
 			return nil, err
 		}
 		n := len(s.entries)

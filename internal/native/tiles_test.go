@@ -199,12 +199,12 @@ func TestEntryWithoutKeyChangesNothing(t *testing.T) {
 	check(t, err)
 	killed := mem.Crash(durable.KeepAll)
 	o := testOptions(killed)
-	o.Describe = func(entry []byte) (engine.Key, error) {
-		k, err := describe(entry)
-		if k.ID == "3" {
+	o.Describe = func(f *engine.Facts, entry []byte) error {
+		err := describe(f, entry)
+		if f.ID == "3" {
 			err = errors.New("no key")
 		}
-		return k, err
+		return err
 	}
 	reopenDamaged(t, killed, o)
 }

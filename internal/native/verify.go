@@ -76,6 +76,10 @@ func Verify(ctx context.Context, fsys durable.FS, v Visitor) (*Report, error) {
 
 // checkKeys checks that the two halves of the checkpoint key belong together.
 func (e *Engine) checkKeys() error {
+	_, _, err := readSecret(e.fs)
+	if err = e.sortOut(err); err != nil {
+		return err
+	}
 	s, err := readSigner(e.fs)
 	if err = e.sortOut(err); err != nil || s == nil {
 		return err

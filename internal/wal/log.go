@@ -162,10 +162,12 @@ func (l *Log) Begin() {
 }
 
 // Add appends an entry, given in two parts, to the record: sum is the
-// [Checksum] of body, hash the SHA-256 of the whole.
-func (l *Log) Add(body, rest []byte, sum uint32, hash *engine.Hash) {
+// [Checksum] of body, hash the SHA-256 of the whole. It returns the entry's place
+// in its segment.
+func (l *Log) Add(body, rest []byte, sum uint32, hash *engine.Hash) (place uint32) {
 	g := &l.group
-	g.offs = append(g.offs, uint32(g.off+int64(len(g.buf))))
+	place = uint32(g.off + int64(len(g.buf)))
+	g.offs = append(g.offs, place)
 	var h [entryHeadBytes]byte
 	binary.LittleEndian.PutUint32(h[:], uint32(len(body)+len(rest)))
 	binary.LittleEndian.PutUint32(h[4:], updateChecksum(sum, rest))
@@ -175,6 +177,7 @@ func (l *Log) Add(body, rest []byte, sum uint32, hash *engine.Hash) {
 	g.hashes = append(g.hashes, hash[:]...)
 	g.count++
 	g.end.next++
+	return place
 }
 
 // End completes the record.

@@ -6,16 +6,21 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
 )
 
-// maxOpen bounds the segments kept open, and with them their tables. A process
-// that runs out of files keeps fewer.
-const maxOpen = 64
+// maxOpen bounds the segments kept open. A process that runs out of files keeps
+// fewer.
+const maxOpen = 512
+
+// maxTables bounds the tables kept, each 4 bytes an entry.
+const maxTables = 32
 
 // A store keeps the segments that were read last open.
 type store struct {
@@ -26,6 +31,8 @@ type store struct {
 	limit int                // of files kept open; guarded by mu
 	cache map[uint32]*opened // guarded by mu
 	lru   list.List          // of *opened, newest first; guarded by mu
+
+	tabled []*opened // that have a table, the one loaded last at the end; guarded by mu
 }
 
 // An opened is a segment's open file and, once loaded, its table.
@@ -38,8 +45,8 @@ type opened struct {
 	gone    bool // no longer in the store: the last release closes it
 	element *list.Element
 
-	once  sync.Mutex // held while the table is loaded
-	table *table     // guarded by once
+	once  sync.Mutex            // held while the table is loaded
+	table atomic.Pointer[table] // nil if it is not loaded
 }
 
 func newStore(fsys durable.FS, journal [16]byte) *store {
@@ -148,6 +155,7 @@ func (st *store) release(o *opened) {
 
 func (st *store) dropLocked(o *opened) {
 	st.lru.Remove(o.element)
+	st.tabled = slices.DeleteFunc(st.tabled, func(x *opened) bool { return x == o })
 	delete(st.cache, o.ordinal)
 	if o.gone = true; o.refs == 0 {
 		o.file.Close()
@@ -177,11 +185,11 @@ func (o *opened) end(s *segment) (int64, error) {
 }
 
 // load returns the table of a sealed segment, reading the segment once.
-func (o *opened) load(s *segment, next engine.Position) (*table, error) {
+func (st *store) load(o *opened, s *segment, next engine.Position) (*table, error) {
 	o.once.Lock()
 	defer o.once.Unlock()
-	if o.table != nil {
-		return o.table, nil
+	if t := o.table.Load(); t != nil {
+		return t, nil
 	}
 	end, err := o.end(s)
 	if err != nil {
@@ -189,9 +197,20 @@ func (o *opened) load(s *segment, next engine.Position) (*table, error) {
 	}
 	t, err := loadTable(o.file, s, end, next)
 	if err == nil {
-		o.table = t
+		st.keep(o, t)
 	}
 	return t, err
+}
+
+// keep gives a segment its table and drops that of another if there are too many.
+func (st *store) keep(o *opened, t *table) {
+	o.table.Store(t)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.tabled = append(st.tabled, o); len(st.tabled) > maxTables {
+		st.tabled[0].table.Store(nil)
+		st.tabled = slices.Delete(st.tabled, 0, 1)
+	}
 }
 
 // adopt keeps the table of a segment that was just sealed, so that nobody has to
@@ -204,7 +223,9 @@ func (st *store) adopt(s *segment, t *table) {
 	defer st.release(o)
 	o.once.Lock()
 	defer o.once.Unlock()
-	o.table = t
+	if o.table.Load() == nil {
+		st.keep(o, t)
+	}
 }
 
 // loadTable finds the entries of a segment whose records end at end and whose

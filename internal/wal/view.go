@@ -101,7 +101,7 @@ func (v *View) open(i int) (*opened, *table, error) {
 	if i == len(v.segments)-1 && v.tail != nil {
 		return o, v.tail, nil
 	}
-	t, err := o.load(s, v.limit(i))
+	t, err := v.store.load(o, s, v.limit(i))
 	if err != nil {
 		v.store.release(o)
 		return nil, nil, err
@@ -130,6 +130,31 @@ func (v *View) Read(dst []byte, p engine.Position) ([]byte, error) {
 		return dst, t.why(s, p)
 	}
 	return readEntry(dst, o.file, s, off, p)
+}
+
+// ReadNear is [View.Read] for a caller that remembers the entry's place in its
+// segment, as [Raw] and [Log.Add] gave it. It is only a hint: bytes there that are no
+// entry are looked for in the segment's table instead. The caller checks
+// that the entry is the one at p.
+func (v *View) ReadNear(dst []byte, p engine.Position, place uint32) ([]byte, error) {
+	if p >= v.size || place < headerBytes {
+		return v.Read(dst, p)
+	}
+	i := v.find(p)
+	if i < 0 {
+		return dst, v.before(p)
+	}
+	s := v.segments[i]
+	o, err := v.store.open(s)
+	if err != nil {
+		return dst, v.missing(i, p, err)
+	}
+	defer v.store.release(o)
+	b, err := readEntry(dst, o.file, s, int64(place), p)
+	if isCorrupt(err) {
+		return v.Read(dst, p)
+	}
+	return b, err
 }
 
 func (t *table) offset(i engine.Position) int64 {
@@ -196,6 +221,7 @@ func readError(err error, bad func(string) error) error {
 // A Raw is an entry as Scan yields it.
 type Raw struct {
 	Position engine.Position
+	Place    uint32 // in its segment, for [View.ReadNear]
 	Bytes    []byte // valid until the next step
 }
 
@@ -262,7 +288,7 @@ func (v *View) scanSegment(ctx context.Context, i int, from, to engine.Position,
 			yield(Raw{}, err)
 			return false
 		}
-		if !yield(Raw{p, b}, err) {
+		if !yield(Raw{p, uint32(off), b}, err) {
 			return false
 		}
 		p++

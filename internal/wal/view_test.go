@@ -100,6 +100,41 @@ func problems(t testing.TB, fsys durable.FS, opts wal.Options) int {
 	return n
 }
 
+// TestReadNear reads every entry with its own place as the hint, another's, and
+// places that are none.
+func TestReadNear(t *testing.T) {
+	l := newTestLog(t, 512)
+	l.fill(24)
+	v := l.log.View()
+	places := []uint32{0, 1, 127, 128, 129, 1 << 20, 1<<32 - 1}
+	for raw, err := range v.Scan(context.Background(), 0, v.Size()) {
+		check(t, err)
+		got, err := v.ReadNear(nil, raw.Position, raw.Place)
+		check(t, err)
+		if string(got) != string(l.want[raw.Position]) {
+			t.Errorf("position %d at %d: %q", raw.Position, raw.Place, got)
+		}
+		places = append(places, raw.Place)
+	}
+	entries := make(map[string]bool)
+	for _, e := range l.want {
+		entries[string(e)] = true
+	}
+	for p := range v.Size() {
+		for _, place := range places {
+			got, err := v.ReadNear(nil, p, place)
+			check(t, err)
+			if !entries[string(got)] {
+				t.Errorf("position %d at %d: %q is no entry", p, place, got)
+			}
+		}
+	}
+	if _, err := v.ReadNear(nil, v.Size(), 128); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("behind the end: %v", err)
+	}
+	l.close()
+}
+
 // TestScanRange scans every range of a log of several segments.
 func TestScanRange(t *testing.T) {
 	l := newTestLog(t, 512)
