@@ -10,6 +10,10 @@ import (
 	"path"
 )
 
+// TempSuffix ends the names of files that are being written and not yet complete.
+// What a crash leaves of them can be removed.
+const TempSuffix = ".tmp"
+
 // ErrTooLarge reports a file over the limit given to [ReadFile].
 var ErrTooLarge = errors.New("file too large")
 
@@ -31,7 +35,7 @@ func WriteFileFrom(fsys FS, name string, r io.Reader) error {
 }
 
 func replaceFile(fsys FS, name string, r io.Reader) error {
-	temp := name + ".tmp"
+	temp := name + TempSuffix
 	err := writeTemp(fsys, temp, r)
 	if err == nil {
 		err = fsys.Rename(temp, name)

@@ -9,20 +9,29 @@ import (
 	"sync"
 
 	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/index"
 	"github.com/annals-io/annals/internal/wal"
 )
 
 // A prepared is a record with all that its caller's goroutine can work out.
 type prepared struct {
 	*engine.Record
-	id, entity key
-	sum        uint32    // wal.Checksum of the body
-	sha        hash.Hash // SHA-256 that has taken the body
-	twin       int       // an earlier record of the batch with the same id; -1 = none
+	item index.Item
+	sum  uint32    // wal.Checksum of the body
+	sha  hash.Hash // SHA-256 that has taken the body
+	twin int       // an earlier record of the batch with the same id; -1 = none
+	past           // of the entity
 
 	// Set once the record is known to be a duplicate.
 	known   bool
 	receipt engine.Receipt
+}
+
+// A past is what a caller has found out about an entity: its last sequence among
+// the first seen entries. The id of a new record is not among them either.
+type past struct {
+	seen     engine.Position
+	sequence engine.Sequence
 }
 
 var hashes = sync.Pool{New: func() any { return sha256.New() }}
@@ -32,11 +41,17 @@ func (e *Engine) Append(ctx context.Context, b engine.Batch) ([]engine.Receipt, 
 	if err := e.refusal(); err != nil {
 		return nil, err
 	}
-	r, err := e.prepare(b)
+	if !b.Reserved { // the journal's own records have new ids and no entity
+		if err := e.index.Wait(ctx, e.done, e.dead); err != nil {
+			return nil, err
+		}
+	}
+	r, err := e.prepare(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	if r.fresh == 0 {
+		r.resolveTwins()
 		return r.duplicates(), nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -80,14 +95,14 @@ func (e *Engine) refusal() error {
 }
 
 // prepare does the caller's part of an append.
-func (e *Engine) prepare(b engine.Batch) (*request, error) {
+func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) {
 	if len(b.Records) > engine.MaxBatchRecords {
 		return nil, fmt.Errorf("%w: %d records, at most %d", engine.ErrTooLarge, len(b.Records), engine.MaxBatchRecords)
 	}
 	r := &request{reserved: b.Reserved, recs: make([]prepared, len(b.Records)), done: make(chan struct{}, 1)}
 	for i := range b.Records {
 		rec := &b.Records[i]
-		r.recs[i] = prepared{Record: rec, id: e.lookup.idKey(rec.Tenant, rec.ID), twin: -1}
+		r.recs[i] = prepared{Record: rec, item: e.hasher.Item(&rec.Facts), twin: -1}
 		r.bytes += len(rec.Body) + engine.MaxAssignedBytes
 	}
 	if r.bytes > engine.MaxBatchBytes {
@@ -96,18 +111,20 @@ func (e *Engine) prepare(b engine.Batch) (*request, error) {
 	if err := r.findTwins(); err != nil {
 		return nil, err
 	}
+	p := e.picture()
+	defer p.release()
 	for i := range r.recs {
-		if err := e.prepareRecord(&r.recs[i]); err != nil {
-			return nil, err
+		if r.recs[i].twin >= 0 {
+			continue // it goes the way of the first one
+		}
+		if err := p.prepareRecord(ctx, &r.recs[i]); err != nil {
+			return nil, e.closedOr(unavailable(err))
 		}
 		if !r.recs[i].known {
 			r.fresh++
 		}
 	}
-	for _, x := range b.Expect {
-		r.expect = append(r.expect, expectation{x, e.lookup.entityKey(x.Tenant, x.Entity)})
-	}
-	return r, nil
+	return r, p.expect(ctx, r, b.Expect)
 }
 
 // findTwins finds records of the batch that repeat an earlier one's id.
@@ -115,11 +132,11 @@ func (r *request) findTwins() error {
 	if len(r.recs) < 2 {
 		return nil
 	}
-	seen := make(map[key]int, len(r.recs))
+	seen := make(map[index.Identity]int, len(r.recs))
 	for i := range r.recs {
-		first, ok := seen[r.recs[i].id]
+		first, ok := seen[r.recs[i].item.ID]
 		if !ok {
-			seen[r.recs[i].id] = i
+			seen[r.recs[i].item.ID] = i
 			continue
 		}
 		var zero engine.Assigned
@@ -133,17 +150,49 @@ func (r *request) findTwins() error {
 
 // prepareRecord resolves a record that is already published, and hashes one that
 // seems to be new.
-func (e *Engine) prepareRecord(rec *prepared) error {
-	pub := e.published.Load()
-	if p, ok := e.lookup.position(rec.id); ok && p < pub.view.Size() {
-		return e.resolve(rec, pub.view, p)
+func (p *picture) prepareRecord(ctx context.Context, rec *prepared) error {
+	at, found, err := p.findID(ctx, rec, 0)
+	if err != nil {
+		return err
+	}
+	if found {
+		return p.resolve(rec, p.log, at)
 	}
 	rec.sum = wal.Checksum(rec.Body)
 	rec.sha = hashes.Get().(hash.Hash)
 	rec.sha.Reset()
 	rec.sha.Write(rec.Body)
-	if rec.Entity != (engine.Entity{}) {
-		rec.entity = e.lookup.entityKey(rec.Tenant, rec.Entity)
+	return p.update(ctx, &rec.past, rec.item.Entity, rec.Tenant, rec.Entity)
+}
+
+// findID looks a record's id up among the entries from from on.
+func (p *picture) findID(ctx context.Context, rec *prepared, from engine.Position) (engine.Position, bool, error) {
+	at, _, found, err := p.last(ctx, rec.item.ID, subject{tenant: rec.Tenant, id: rec.ID}, from, p.log.Size(), false)
+	return at, found, err
+}
+
+// update brings a past up to the picture.
+func (p *picture) update(ctx context.Context, x *past, id index.Identity, tenant string, entity engine.Entity) error {
+	from := x.seen
+	x.seen = p.log.Size()
+	if entity == (engine.Entity{}) || from == x.seen {
+		return nil
+	}
+	_, seq, found, err := p.last(ctx, id, subject{tenant: tenant, entity: entity}, from, x.seen, false)
+	if found {
+		x.sequence = seq
+	}
+	return err
+}
+
+// expect looks up what a batch expects.
+func (p *picture) expect(ctx context.Context, r *request, expect []engine.Expect) error {
+	for _, x := range expect {
+		n := expectation{Expect: x, id: p.hasher.Entity(x.Tenant, x.Entity)}
+		if err := p.update(ctx, &n.past, n.id, x.Tenant, x.Entity); err != nil {
+			return p.closedOr(unavailable(err))
+		}
+		r.expect = append(r.expect, n)
 	}
 	return nil
 }
@@ -188,42 +237,6 @@ func (r *request) duplicates() []engine.Receipt {
 		receipts[i] = r.recs[i].receipt
 	}
 	return receipts
-}
-
-// Read implements [engine.Engine].
-func (e *Engine) Read(_ context.Context, p engine.Position) (engine.Entry, error) {
-	if e.isClosed() {
-		return engine.Entry{}, engine.ErrClosed
-	}
-	b, err := e.published.Load().view.Read(nil, p)
-	if err != nil {
-		if e.isClosed() {
-			err = engine.ErrClosed
-		}
-		return engine.Entry{}, err
-	}
-	return engine.Entry{Position: p, Bytes: b}, nil
-}
-
-// Find implements [engine.Engine].
-func (e *Engine) Find(_ context.Context, tenant, id string) (engine.Position, error) {
-	if e.isClosed() {
-		return 0, engine.ErrClosed
-	}
-	size := e.published.Load().view.Size()
-	p, ok := e.lookup.position(e.lookup.idKey(tenant, id))
-	if !ok || p >= size {
-		return 0, engine.ErrNotFound
-	}
-	return p, nil
-}
-
-// LastSequence implements [engine.Engine].
-func (e *Engine) LastSequence(_ context.Context, tenant string, entity engine.Entity) (engine.Sequence, error) {
-	if e.isClosed() {
-		return 0, engine.ErrClosed
-	}
-	return e.lookup.sequence(e.lookup.entityKey(tenant, entity)), nil
 }
 
 // isCorrupt tells damage from an error of the disk.

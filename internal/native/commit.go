@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/index"
 	"github.com/annals-io/annals/internal/wal"
 	"github.com/annals-io/annals/merkle"
 )
@@ -27,7 +28,7 @@ type committer struct {
 	watch *watch
 	timer *time.Timer // for the marker, or the next sync of interval durability
 
-	turn    sync.Mutex // guards all that follows, the log and the writing side of the tree and the lookup
+	turn    sync.Mutex // guards all that follows, the log and the writing side of the tree and the index
 	tree    merkle.Tree
 	last    time.Time // recorded_at of the newest entry
 	carry   []*request
@@ -40,9 +41,9 @@ type committer struct {
 	group    []*request
 	at       time.Time
 	started  bool
-	fresh    map[key]*prepared // new ids
-	seqs     map[key]engine.Sequence
-	placed   []placed
+	fresh    map[index.Identity]*prepared // new ids
+	seqs     map[index.Identity]engine.Sequence
+	placed   []described
 	hashes   []merkle.Hash
 	complete []completed
 	suffix   []byte
@@ -56,7 +57,7 @@ type completed struct {
 
 func newCommitter(e *Engine) *committer {
 	c := &committer{Engine: e, watch: newWatch(e), timer: time.NewTimer(time.Hour)}
-	c.fresh, c.seqs = make(map[key]*prepared), make(map[key]engine.Sequence)
+	c.fresh, c.seqs = make(map[index.Identity]*prepared), make(map[index.Identity]engine.Sequence)
 	return c
 }
 
@@ -253,20 +254,20 @@ func (c *committer) finishRecovery() error {
 	return c.queue.reason()
 }
 
-// takeUp adds the entries that a view has more to the tree and the lookup, and
+// takeUp adds the entries that a view has more to the tree and the index, and
 // publishes it.
 func (c *committer) takeUp(v *wal.View) error {
 	c.begin()
+	var err error
+	if c.placed, err = c.describeLoop(context.Background(), v, c.Size(), v.Size(), c.placed); err != nil {
+		return err
+	}
 	for raw, err := range v.Scan(context.Background(), c.Size(), v.Size()) {
 		if err != nil {
 			return err
 		}
-		p, err := c.Engine.place(raw)
-		if err != nil {
-			return err
-		}
 		e := engine.Entry{Bytes: raw.Bytes}
-		c.placed, c.hashes = append(c.placed, p), append(c.hashes, merkle.Hash(e.Hash()))
+		c.hashes = append(c.hashes, merkle.Hash(e.Hash()))
 		c.last = lastOf(c.last, raw.Bytes)
 	}
 	c.integrate()
@@ -314,7 +315,7 @@ func (c *committer) reject(err error) {
 	}
 }
 
-// integrate adds the group to the tree and the lookup. Neither is visible before
+// integrate adds the group to the tree and the index. Neither is visible before
 // the group is published.
 func (c *committer) integrate() {
 	emit := func(level int, _ uint64, h merkle.Hash) {
@@ -324,7 +325,10 @@ func (c *committer) integrate() {
 		c.tree.Append(merkle.LeafHash(c.hashes[i][:]), emit)
 	}
 	c.spine.add(c.hashes, c.complete)
-	c.lookup.stage(c.placed)
+	for i := range c.placed {
+		d := &c.placed[i]
+		c.index.Add(&d.item, d.sequence, d.place)
+	}
 }
 
 // syncDue syncs what interval durability has answered already.
@@ -335,6 +339,7 @@ func (c *committer) syncDue() {
 	}
 	c.advance()
 	c.dirty()
+	c.index.Poke()
 }
 
 // advance lets checkpoints cover the tree.
@@ -357,9 +362,9 @@ func (c *committer) fail(err error) {
 // publish makes a view the newest and wakes whoever waits for one. Checkpoints
 // may cover what is both published and durable.
 func (c *committer) publish(v *wal.View) {
-	var old *published
-	c.lookup.show(func() { old = c.published.Swap(&published{view: v, next: make(chan struct{})}) })
+	old := c.published.Swap(&published{view: v, next: make(chan struct{})})
 	close(old.next)
+	c.index.Poke()
 	if c.tree.Size() == c.durable.Load() {
 		c.advance()
 	}

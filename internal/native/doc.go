@@ -13,7 +13,7 @@ what is stored. Whoever holds the turn takes all that waits, decides what is new
 assigns positions, writes it as one group, syncs it, publishes a new view and
 answers. That is commitLoop, or a caller that finds nobody at it and would not
 leave before the answer anyway: it leads. While a large group is synced,
-integrateLoop adds it to the tree and the lookup. One group is in flight at a
+integrateLoop adds it to the tree and the index. One group is in flight at a
 time, so what is written is durable up to the last group, and a caller that waits
 alone waits for one sync.
 

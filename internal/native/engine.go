@@ -13,6 +13,7 @@ import (
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/internal/index"
 	"github.com/annals-io/annals/internal/wal"
 	"github.com/annals-io/annals/merkle"
 )
@@ -56,8 +57,14 @@ type Options struct {
 	// ScrubBytesPerSecond bounds what scrubbing reads; zero means 16 MiB.
 	ScrubBytesPerSecond int64
 
-	// Describe reads an entry's key. Required.
+	// Describe reads an entry's facts. Required.
 	Describe engine.Describe
+
+	// Policy says which terms Describe gives entries, and Covers whether entries
+	// that were given terms under a policy have all of a field. A nil Covers means
+	// always.
+	Policy string
+	Covers func(policy, field string) bool
 
 	// Notify is told of what the journal should write down. It must not block and
 	// may be called from any goroutine. Nil ignores.
@@ -81,6 +88,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.maxPending == 0 {
 		o.maxPending = maxPending
+	}
+	if o.Covers == nil {
+		o.Covers = func(string, string) bool { return true }
 	}
 	if o.Notify == nil {
 		o.Notify = func(Notice) {}
@@ -128,7 +138,8 @@ type Engine struct {
 	reader    *wal.Reader
 	tiles     *tiles
 	keeper    *checkpointer // nil in a reader
-	lookup    *lookup
+	index     *index.Index
+	hasher    *index.Hasher
 	spine     spine
 	queue     *queue
 	committer *committer // nil in a reader
@@ -236,10 +247,13 @@ func (e *Engine) Follow(ctx context.Context, from engine.Position) iter.Seq2[eng
 
 // Stats implements [engine.Engine].
 func (e *Engine) Stats() engine.Stats {
-	v := e.published.Load().view
+	p := e.picture()
+	defer p.release()
+	v := p.log
 	s := engine.Stats{
+		Entities:    p.entities(),
+		IndexBytes:  e.index.Size(),
 		Entries:     uint64(v.Size()),
-		Entities:    uint64(e.lookup.entityCount()),
 		LogBytes:    v.Bytes(),
 		Segments:    v.Segments(),
 		Groups:      e.groups.Load(),
@@ -293,6 +307,7 @@ func (e *Engine) close() error {
 	if e.log != nil {
 		errs = append(errs, e.closeLog())
 	}
+	errs = append(errs, e.closeIndex())
 	if e.reader != nil {
 		e.reader.Close()
 	}

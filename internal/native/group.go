@@ -1,9 +1,11 @@
 package native
 
 import (
+	"context"
 	"errors"
 
 	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/index"
 	"github.com/annals-io/annals/merkle"
 )
 
@@ -44,19 +46,19 @@ func (c *committer) place(r *request) bool {
 
 // decide finds out which records are new, and checks the expectations if any is.
 func (c *committer) decide(r *request) (fresh int, bytes int64, err error) {
-	view := c.published.Load().view
+	p := c.picture()
+	defer p.release()
 	for i := range r.recs {
 		rec := &r.recs[i]
 		if rec.known || rec.twin >= 0 {
 			continue
 		}
-		if p, ok := c.lookup.ids[rec.id]; ok {
-			if err := c.resolve(rec, view, p); err != nil {
-				return 0, 0, err
-			}
+		if known, err := c.catchUpRecord(&p, rec); err != nil {
+			return 0, 0, err
+		} else if known {
 			continue
 		}
-		if other := c.fresh[rec.id]; other != nil {
+		if other := c.fresh[rec.item.ID]; other != nil {
 			x := &other.receipt
 			stored := engine.Finish(nil, other.Body, x.RecordedAt, x.Sequence, x.Position)
 			if err := rec.duplicateOf(stored, x.Position, x.Durable); err != nil {
@@ -73,7 +75,10 @@ func (c *committer) decide(r *request) (fresh int, bytes int64, err error) {
 	}
 	for i := range r.expect {
 		x := &r.expect[i]
-		if current := c.sequence(x.key); current != x.Sequence {
+		if err := p.update(context.Background(), &x.past, x.id, x.Tenant, x.Entity); err != nil {
+			return 0, 0, unavailable(err)
+		}
+		if current := c.sequence(x.id, &x.past); current != x.Sequence {
 			return 0, 0, &engine.ConflictError{Tenant: x.Tenant, Entity: x.Entity, Expected: x.Sequence, Current: current}
 		}
 	}
@@ -100,12 +105,28 @@ func (r *request) resolveTwins() {
 	}
 }
 
+// catchUpRecord brings what is known of a record up to what was published since
+// its caller looked. It reports whether the record is there now.
+func (c *committer) catchUpRecord(p *picture, rec *prepared) (known bool, err error) {
+	if rec.seen == p.log.Size() {
+		return false, nil
+	}
+	at, found, err := p.findID(context.Background(), rec, rec.seen)
+	if err == nil && found {
+		return true, c.resolve(rec, p.log, at)
+	}
+	if err == nil {
+		err = p.update(context.Background(), &rec.past, rec.item.Entity, rec.Tenant, rec.Entity)
+	}
+	return false, unavailable(err)
+}
+
 // sequence returns an entity's last sequence, this group included.
-func (c *committer) sequence(k key) engine.Sequence {
-	if s, ok := c.seqs[k]; ok {
+func (c *committer) sequence(id index.Identity, x *past) engine.Sequence {
+	if s, ok := c.seqs[id]; ok {
 		return s
 	}
-	return c.lookup.entities[k]
+	return x.sequence
 }
 
 // errNextGroup says that a request does not fit this group's segment.
@@ -148,18 +169,18 @@ func (c *committer) assign(r *request) {
 		}
 		x := engine.Receipt{Position: c.log.Next(), RecordedAt: c.at, Durable: c.opts.SyncInterval == 0}
 		if rec.Entity != (engine.Entity{}) {
-			x.Sequence = c.sequence(rec.entity) + 1
-			c.seqs[rec.entity] = x.Sequence
+			x.Sequence = c.sequence(rec.item.Entity, &rec.past) + 1
+			c.seqs[rec.item.Entity] = x.Sequence
 		}
 		c.suffix = engine.Finish(c.suffix[:0], nil, x.RecordedAt, x.Sequence, x.Position)
 		rec.sha.Write(c.suffix)
 		rec.sha.Sum(x.Hash[:0])
 		hashes.Put(rec.sha)
 		rec.sha = nil
-		c.log.Add(rec.Body, c.suffix, rec.sum, &x.Hash)
+		place := c.log.Add(rec.Body, c.suffix, rec.sum, &x.Hash)
 		rec.receipt = x
-		c.fresh[rec.id] = rec
-		c.placed = append(c.placed, placed{rec.id, rec.entity, x.Position, x.Sequence})
+		c.fresh[rec.item.ID] = rec
+		c.placed = append(c.placed, described{rec.item, x.Sequence, place})
 		c.hashes = append(c.hashes, merkle.Hash(x.Hash))
 	}
 	c.log.End()

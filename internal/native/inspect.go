@@ -1,6 +1,7 @@
 package native
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -11,34 +12,35 @@ import (
 )
 
 // inspect looks for damage before anything is changed, and returns the tree that
-// the tiles hold and the checkpoint vouches for, and how many entries it has added
-// to the lookup. After a clean end with such a tree it leaves all of them to the
-// rebuild: nothing is changed before that either.
-func (e *Engine) inspect(c *signed, opts wal.Options) (merkle.Tree, engine.Position, error) {
+// the tiles hold and the checkpoint vouches for, and whether it has had the index
+// cover the log. After a clean end with such a tree it leaves that to the rebuild:
+// nothing is changed before that either.
+func (e *Engine) inspect(c *signed, opts wal.Options) (tree merkle.Tree, looked bool, err error) {
 	if c == nil {
 		c = &signed{Checkpoint: merkle.Checkpoint{Root: merkle.EmptyRoot()}}
 	}
 	t, err := merkle.NewTree(e.tiles, c.Size)
 	known := err == nil && t.Root() == c.Root
 	if err := e.tiles.close(); err != nil { // the writer opens them in its own way
-		return merkle.Tree{}, 0, err
+		return tree, false, err
 	}
 	if known && endsAsClosed(e.fs, opts.Evidence.State) {
-		return *t, 0, nil
+		return *t, false, nil
 	}
 	r, err := wal.OpenReader(e.fs, opts, false)
 	if err != nil {
-		return merkle.Tree{}, 0, err
+		return tree, false, err
 	}
 	defer r.Close()
-	e.published.Store(&published{view: r.View(), next: make(chan struct{})})
 	if e.damage = appendNew(e.damage, r.Damage()); len(e.damage) > 0 {
-		return merkle.Tree{}, 0, nil
+		return tree, false, nil
 	}
-	if !known {
-		return merkle.Tree{}, r.View().Size(), e.prove(c)
+	if known {
+		tree = *t
+	} else if err := e.prove(r.View(), c); err != nil || len(e.damage) > 0 {
+		return tree, false, err
 	}
-	return *t, r.View().Size(), e.fill(0, r.View().Size(), nil)
+	return tree, true, e.sortOut(e.catchUp(r.View()))
 }
 
 // endsAsClosed reports whether the newest segment is as long as it was when the
@@ -60,20 +62,23 @@ func endsAsClosed(fsys durable.FS, s *wal.State) bool {
 // prove compares the log with the root that the checkpoint signed, since the
 // tiles do not have it. They are to be made anew, but as long as the log may be
 // what is wrong they are evidence.
-func (e *Engine) prove(c *signed) error {
+func (e *Engine) prove(v *wal.View, c *signed) error {
 	var t merkle.Tree
-	err := e.fill(0, e.Size(), func(_ engine.Position, b []byte) error {
-		if t.Size() < c.Size {
-			entry := engine.Entry{Bytes: b}
-			hash := entry.Hash()
-			t.Append(merkle.LeafHash(hash[:]), nil)
+	for raw, err := range v.Scan(context.Background(), 0, engine.Position(c.Size)) {
+		if err != nil {
+			if err := e.sortOut(err); err != nil {
+				return err
+			}
+			continue
 		}
-		return nil
-	})
-	if err == nil && len(e.damage) == 0 && t.Root() != c.Root {
+		entry := engine.Entry{Bytes: raw.Bytes}
+		hash := entry.Hash()
+		t.Append(merkle.LeafHash(hash[:]), nil)
+	}
+	if len(e.damage) == 0 && t.Root() != c.Root {
 		last := engine.Position(max(c.Size, 1) - 1)
 		e.damage = append(e.damage, &engine.CorruptError{Path: wal.Dir, Offset: -1, First: last, Next: last,
 			Err: fmt.Errorf("the log's first %d entries do not have the root that the checkpoint signed", c.Size)})
 	}
-	return err
+	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/internal/index"
 	"github.com/annals-io/annals/internal/wal"
 	"github.com/annals-io/annals/merkle"
 	"golang.org/x/mod/sumdb/note"
@@ -170,7 +171,7 @@ func create(fsys durable.FS, origin string, now time.Time) (identity, error) {
 	if id.Origin == "" {
 		id.Origin = "annals/" + id.ID
 	}
-	for _, dir := range []string{wal.Dir, tilesDir, keysDir} {
+	for _, dir := range []string{wal.Dir, tilesDir, keysDir, index.Dir} {
 		if err := fsys.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
 			return id, fmt.Errorf("make directory %s: %w", dir, err)
 		}

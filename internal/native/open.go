@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/internal/index"
 	"github.com/annals-io/annals/internal/wal"
 	"github.com/annals-io/annals/merkle"
 )
@@ -46,7 +45,6 @@ func newEngine(opts Options) *Engine {
 	e := &Engine{
 		opts:       opts.withDefaults(),
 		fs:         opts.FS,
-		lookup:     newLookup(),
 		tiles:      &tiles{fs: opts.FS},
 		groupsDue:  make(chan struct{}, 1),
 		integrated: make(chan struct{}, 1),
@@ -108,6 +106,9 @@ func (e *Engine) openWriter() error {
 	if err = e.sortOut(err); err != nil {
 		return err
 	}
+	if err := e.openIndex(false); err != nil {
+		return err
+	}
 	c, opts, err := e.gather()
 	if err != nil {
 		return err
@@ -157,6 +158,7 @@ func (e *Engine) openWriter() error {
 	e.loops.Go(w.commitLoop)
 	e.loops.Go(w.integrateLoop)
 	e.loops.Go(func() { e.checkpointLoop(e.keeper) })
+	e.loops.Go(e.indexLoop)
 	if e.opts.ScrubInterval > 0 {
 		e.loops.Go(e.scrubLoop)
 	}
@@ -203,6 +205,9 @@ func (e *Engine) gather() (*signed, wal.Options, error) {
 		size = 0 // the tiles were deleted or cut: they are rebuilt
 	}
 	opts.Evidence, err = evidence(e.fs, c, size)
+	if end := e.index.End(); end > opts.Evidence.Entries {
+		opts.Evidence.Entries, opts.Evidence.By = end, index.Dir
+	}
 	return c, opts, e.sortOut(err)
 }
 
@@ -238,9 +243,14 @@ func (e *Engine) openDamaged(opts wal.Options, live bool) error {
 	e.tiles.writable = false
 	e.published.Store(&published{view: r.View(), next: make(chan struct{})})
 	e.durable.Store(uint64(r.View().Size()))
-	err = e.fill(0, r.View().Size(), nil)
-	e.damage = appendNew(nil, e.damage) // a writer filled before it turned reader
-	return err
+	if err := errors.Join(e.index.Close(), e.openIndex(true)); err != nil { // a writer that turns reader had it open to write
+		return err
+	}
+	if err := e.sortOut(e.catchUp(r.View())); err != nil {
+		return err
+	}
+	e.damage = appendNew(nil, e.damage)
+	return nil
 }
 
 // appendNew adds the damage that is not known yet.
@@ -257,38 +267,61 @@ func appendNew(known, more []*engine.CorruptError) []*engine.CorruptError {
 	return known
 }
 
-// rebuild makes the lookup and the tree anew: the tree from the one that the tiles
-// are known to hold, the lookup from the whole log but for the entries that were
-// looked at already.
-func (w *committer) rebuild(tree merkle.Tree, looked engine.Position) error {
-	from, spillEvery := engine.Position(tree.Size()), uint64(w.spine.limit/16)
-	w.tree = tree
-	w.tiles.startAt(uint64(from))
-	w.spine.base = uint64(from)
-	if err := w.fill(looked, from, nil); err != nil {
+// rebuild makes the tree anew, from the one that the tiles are known to hold, and
+// has the index cover the log. If looked is set it does already, but for what a
+// recovery has brought, and the places of what it has moved.
+func (w *committer) rebuild(tree merkle.Tree, looked bool) error {
+	v := w.published.Load().view
+	var err error
+	if looked {
+		err = w.feed(context.Background(), v, w.index.Next(), v.Size(), w.index.Add)
+	} else {
+		err = w.catchUp(v)
+	}
+	if err = w.sortOut(err); err != nil || len(w.damage) > 0 {
 		return err
 	}
-	err := w.fill(from, w.Size(), func(p engine.Position, entry []byte) error {
-		e := engine.Entry{Bytes: entry}
+	spillEvery := uint64(w.spine.limit / 16)
+	w.tree = tree
+	w.tiles.startAt(tree.Size())
+	w.spine.base = tree.Size()
+	for raw, err := range v.Scan(context.Background(), engine.Position(tree.Size()), w.Size()) {
+		if err != nil {
+			return w.sortOut(err)
+		}
+		e := engine.Entry{Bytes: raw.Bytes}
 		w.hashes = append(w.hashes[:0], merkle.Hash(e.Hash()))
 		w.complete = w.complete[:0]
 		w.tree.Append(merkle.LeafHash(w.hashes[0][:]), func(level int, _ uint64, h merkle.Hash) {
 			w.complete = append(w.complete, completed{level, h})
 		})
 		w.spine.add(w.hashes, w.complete)
-		w.last = lastOf(w.last, entry)
+		w.last = lastOf(w.last, raw.Bytes)
 		if w.tree.Size()%spillEvery == 0 {
 			w.spillRebuilt()
 		}
-		return nil
-	})
+	}
 	w.spine.advance(&w.tree)
-	if w.Size() > 0 && w.last.IsZero() {
-		if entry, rerr := w.Read(context.Background(), w.Size()-1); rerr == nil {
-			w.last = lastOf(w.last, entry.Bytes)
+	return w.lookAtEnd(v)
+}
+
+// lookAtEnd reads the newest segment's entries for what depends on them: the time
+// of the last one, and where those are that a recovery has moved.
+func (w *committer) lookAtEnd(v *wal.View) error {
+	if w.recovery != nil {
+		for raw, err := range v.Scan(context.Background(), v.Newest(), v.Size()) {
+			if err != nil {
+				return w.sortOut(err)
+			}
+			w.index.Moved(raw.Position, raw.Place)
 		}
 	}
-	return err
+	if w.Size() > 0 && w.last.IsZero() {
+		if entry, err := v.Read(nil, w.Size()-1); err == nil {
+			w.last = lastOf(w.last, entry)
+		}
+	}
+	return nil
 }
 
 // spillRebuilt writes what a rebuild has added to the tree so far. If that fails
@@ -309,89 +342,4 @@ func lastOf(t time.Time, entry []byte) time.Time {
 		return a.RecordedAt
 	}
 	return t
-}
-
-// fill adds the entries of the published view to the lookup and shows them to
-// each, in order, if that is not nil. Unreadable ones become damage and are left
-// out. Without each the work is shared among the processors.
-func (e *Engine) fill(from, to engine.Position, each func(engine.Position, []byte) error) error {
-	if from >= to {
-		return nil
-	}
-	const least = 100 // bytes an entry takes in the log; what a damaged log claims to hold is no measure
-	e.lookup.reserve(int(min(int64(to-from), e.published.Load().view.Bytes()/least)))
-	workers := engine.Position(1)
-	if each == nil && to-from >= 1<<16 {
-		workers = engine.Position(runtime.GOMAXPROCS(0))
-	}
-	parts := make([]filling, workers)
-	var wg sync.WaitGroup
-	for i := range parts {
-		n := engine.Position(i)
-		parts[i] = filling{from: from + (to-from)*n/workers, to: from + (to-from)*(n+1)/workers, each: each}
-		wg.Go(func() { e.fillLoop(&parts[i]) })
-	}
-	wg.Wait()
-	for i := range parts {
-		for _, d := range parts[i].damage {
-			e.sortOut(d)
-		}
-		if err := parts[i].err; err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// A filling is one worker's share of fill, and what became of it.
-type filling struct {
-	from, to engine.Position
-	each     func(engine.Position, []byte) error
-	damage   []*engine.CorruptError
-	err      error
-}
-
-// fillLoop does one share of fill.
-func (e *Engine) fillLoop(f *filling) {
-	batch := make([]placed, 0, 1024)
-	for raw, err := range e.published.Load().view.Scan(context.Background(), f.from, f.to) {
-		var p placed
-		if err == nil {
-			p, err = e.place(raw)
-		}
-		if c, ok := errors.AsType[*engine.CorruptError](err); ok {
-			if len(f.damage) < maxProblems {
-				f.damage = append(f.damage, c)
-			}
-			continue
-		}
-		if f.err = err; err != nil {
-			return
-		}
-		if batch = append(batch, p); len(batch) == cap(batch) {
-			e.lookup.add(batch)
-			batch = batch[:0]
-		}
-		if f.each != nil {
-			if f.err = f.each(raw.Position, raw.Bytes); f.err != nil {
-				return
-			}
-		}
-	}
-	e.lookup.add(batch)
-}
-
-// place works out what the lookup has to know of an entry.
-func (e *Engine) place(raw wal.Raw) (placed, error) {
-	var k engine.Facts
-	err := e.opts.Describe(&k, raw.Bytes)
-	a, aerr := engine.ParseAssigned(raw.Bytes)
-	if err = errors.Join(err, aerr); err != nil {
-		return placed{}, &engine.CorruptError{Path: wal.Dir, Offset: -1, First: raw.Position, Next: raw.Position + 1, Err: err}
-	}
-	p := placed{id: e.lookup.idKey(k.Tenant, k.ID), position: raw.Position, sequence: a.Sequence}
-	if k.Entity != (engine.Entity{}) {
-		p.entity = e.lookup.entityKey(k.Tenant, k.Entity)
-	}
-	return p, nil
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/index"
 )
 
 // maxQueueBytes bounds what waits for the commit loop. Callers beyond it wait
@@ -135,8 +136,9 @@ type request struct {
 	done chan struct{} // receives one token
 }
 
-// An expectation is an engine.Expect with its key.
+// An expectation is an engine.Expect and what is known of its entity.
 type expectation struct {
 	engine.Expect
-	key key
+	id index.Identity
+	past
 }

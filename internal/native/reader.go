@@ -8,6 +8,7 @@ import (
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/internal/wal"
 )
 
 // pollInterval is how often a reader looks for new entries.
@@ -33,6 +34,9 @@ func OpenReader(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	live := isLive(e.fs)
+	if err := e.openIndex(true); err != nil {
+		return nil, err
+	}
 	_, wopts, err := e.gather()
 	if err != nil {
 		return nil, err
@@ -77,29 +81,26 @@ func (e *Engine) pollLoop() {
 			continue
 		}
 		p := &published{view: v, next: make(chan struct{})}
-		if err := e.take(old.view.Size(), p); err != nil {
+		if err := e.take(old.view.Size(), v); err != nil {
 			e.opts.Logger.Error("read new entries", "error", err)
 			continue
 		}
 		e.durable.Store(uint64(v.Size()))
-		e.lookup.show(func() { e.published.Store(p) })
+		e.published.Store(p)
 		close(old.next)
 	}
 }
 
-// take adds the new entries of a view to the lookup, where they show once the
-// view is published.
-func (e *Engine) take(from engine.Position, p *published) error {
-	for raw, err := range p.view.Scan(context.Background(), from, p.view.Size()) {
-		if err != nil {
-			if isCorrupt(err) {
-				continue // whoever reads it is told
-			}
-			return err
-		}
-		if x, err := e.place(raw); err == nil {
-			e.lookup.stage([]placed{x})
-		}
+// take adds the new entries of a view to the index. Where it cannot, the index has
+// a hole, and whoever reads that is told.
+func (e *Engine) take(from engine.Position, v *wal.View) error {
+	err := e.feed(context.Background(), v, max(from, e.index.Next()), v.Size(), e.index.Add)
+	if isCorrupt(err) {
+		e.index.Reset(v.Size())
+		err = nil
 	}
-	return nil
+	if err == nil {
+		err = e.index.Refresh(v.Size())
+	}
+	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
+	"github.com/annals-io/annals/internal/index"
 	"github.com/annals-io/annals/internal/wal"
 	"github.com/annals-io/annals/merkle"
 )
@@ -60,6 +61,10 @@ func Verify(ctx context.Context, fsys durable.FS, v Visitor) (*Report, error) {
 	if err := e.checkKeys(); err != nil {
 		return nil, err
 	}
+	if err := e.checkIndex(ctx); err != nil {
+		return nil, err
+	}
+	defer e.index.Abandon() // read-only: nothing to lose
 	c, opts, err := e.gather()
 	if err = e.sortOut(err); err != nil {
 		return nil, err
@@ -76,10 +81,6 @@ func Verify(ctx context.Context, fsys durable.FS, v Visitor) (*Report, error) {
 
 // checkKeys checks that the two halves of the checkpoint key belong together.
 func (e *Engine) checkKeys() error {
-	_, _, err := readSecret(e.fs)
-	if err = e.sortOut(err); err != nil {
-		return err
-	}
 	s, err := readSigner(e.fs)
 	if err = e.sortOut(err); err != nil || s == nil {
 		return err
@@ -94,6 +95,23 @@ func (e *Engine) checkKeys() error {
 		e.damage = append(e.damage, &engine.CorruptError{Path: verifierName, Offset: -1, Err: errors.Join(errors.New("key is not the public half of "+signerName), err)})
 	}
 	return nil
+}
+
+// checkIndex opens the index and checks its files.
+func (e *Engine) checkIndex(ctx context.Context) error {
+	raw, _, err := readSecret(e.fs)
+	if err = e.sortOut(err); err != nil {
+		return err
+	}
+	if e.secret = raw; raw == nil { // then no file of the index can be used
+		e.secret = make([]byte, 32)
+	}
+	if err := e.openIndex(true); err != nil {
+		return err
+	}
+	return e.index.Check(ctx, func(p index.Problem) {
+		e.damage = append(e.damage, &engine.CorruptError{Path: p.File, Offset: -1, Err: p.Err})
+	})
 }
 
 // A checker rebuilds the tree while the log is read, and compares.

@@ -202,6 +202,14 @@ func (st *store) load(o *opened, s *segment, next engine.Position) (*table, erro
 	return t, err
 }
 
+// hasTable reports whether a segment's table is loaded.
+func (st *store) hasTable(s *segment) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	o := st.cache[s.ordinal]
+	return o != nil && o.table.Load() != nil
+}
+
 // keep gives a segment its table and drops that of another if there are too many.
 func (st *store) keep(o *opened, t *table) {
 	o.table.Store(t)

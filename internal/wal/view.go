@@ -132,6 +132,23 @@ func (v *View) Read(dst []byte, p engine.Position) ([]byte, error) {
 	return readEntry(dst, o.file, s, off, p)
 }
 
+// Ready reports whether the place of the entry at p is known without reading the
+// segment.
+func (v *View) Ready(p engine.Position) bool {
+	if i := v.find(p); i >= 0 && i < len(v.segments)-1 {
+		return v.store.hasTable(v.segments[i])
+	}
+	return true
+}
+
+// Newest returns the position of the first entry of the newest segment.
+func (v *View) Newest() engine.Position {
+	if len(v.segments) == 0 {
+		return 0
+	}
+	return v.segments[len(v.segments)-1].first
+}
+
 // ReadNear is [View.Read] for a caller that remembers the entry's place in its
 // segment, as [Raw] and [Log.Add] gave it. It is only a hint: bytes there that are no
 // entry are looked for in the segment's table instead. The caller checks

@@ -1,0 +1,463 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/durable"
+)
+
+// Dir is the index's directory in a journal's.
+const Dir = "index"
+
+// Options configure an index.
+type Options struct {
+	FS      durable.FS
+	Journal [16]byte // the journal's id
+	Key     [16]byte // secret, of the hashes of terms
+
+	// Policy says which terms entries are given from now on, and Covers whether
+	// entries that were given terms under a policy have all of a field.
+	Policy string
+	Covers func(policy, field string) bool
+
+	ReadOnly bool
+	Logger   *slog.Logger
+}
+
+// An Index finds the entries of a log by their terms. It is a list of parts, in
+// the order of their positions: runs on disk, tails in memory, and holes of which
+// nothing is known.
+//
+// One goroutine adds entries, one maintains, any may read.
+type Index struct {
+	// Never change.
+	opts   Options
+	hasher *Hasher
+
+	view atomic.Pointer[View]
+
+	listed []*run    // what Open found, until Cover
+	unused []Problem // what it could not use
+
+	// Owned by whoever adds.
+	active    *tail
+	refreshed time.Time
+
+	mu      sync.Mutex
+	parts   []part        // the active tail last; guarded by mu
+	freed   chan struct{} // closed when the maintainer has got on; guarded by mu
+	paused  error         // why maintaining does not get on; guarded by mu
+	stopped bool          // nothing is replaced any more; guarded by mu
+
+	crowded atomic.Bool   // appends must wait
+	waiting atomic.Bool   // there is something to write once it is durable
+	work    chan struct{} // has room for one: there is something to maintain
+}
+
+// maxWaiting bounds the closed tails that wait to be written before appends wait
+// for them.
+const maxWaiting = 2
+
+// Open opens an index and looks at its files. [Index.Cover] comes next.
+func Open(o Options) (*Index, error) {
+	x := &Index{opts: o, hasher: NewHasher(o.Key), freed: make(chan struct{}), work: make(chan struct{}, 1)}
+	var err error
+	x.listed, err = x.list()
+	return x, err
+}
+
+// A Problem is what is wrong with a file of the index.
+type Problem struct {
+	File string
+	Err  error
+}
+
+// Check reads every byte of the runs that Open found and calls report with what
+// does not check out. It may take the place of [Index.Cover].
+func (x *Index) Check(ctx context.Context, report func(Problem)) error {
+	for _, p := range x.unused {
+		report(p)
+	}
+	for _, r := range x.listed {
+		if err := r.check(ctx); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
+			report(Problem{r.name, err})
+		}
+	}
+	return nil
+}
+
+// End returns the position behind the last entry that a sound run says the log
+// has.
+func (x *Index) End() (end engine.Position) {
+	for _, r := range x.listed {
+		_, next := r.bounds()
+		end = max(end, next)
+	}
+	return end
+}
+
+// Cover makes the runs that were found at opening the index of a log of size
+// entries. What they lack is holes. [Index.Start] comes next.
+func (x *Index) Cover(size engine.Position) {
+	x.parts, x.listed = x.arrange(x.listed, size), nil
+	x.publish()
+}
+
+// list opens the runs in the directory. Those that are damaged, another
+// journal's, another key's or of a later format are left out; the writer removes
+// the damaged ones, and what an earlier writer left unfinished.
+func (x *Index) list() ([]*run, error) {
+	infos, err := x.opts.FS.ReadDir(Dir)
+	if errors.Is(err, fs.ErrNotExist) && !x.opts.ReadOnly {
+		if err = x.opts.FS.Mkdir(Dir); err == nil {
+			err = x.opts.FS.SyncDir(".")
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list index: %w", err)
+	}
+	var runs []*run
+	for _, info := range infos {
+		name := Dir + "/" + info.Name
+		if strings.HasSuffix(name, durable.TempSuffix) && !x.opts.ReadOnly {
+			x.remove(name)
+		}
+		if !isRunName(info.Name) {
+			continue
+		}
+		r, err := openRun(x.opts.FS, name, x.owner())
+		if errors.Is(err, fs.ErrNotExist) { // the writer has merged it meanwhile
+			continue
+		}
+		if err != nil {
+			x.log().Warn("index file is not used", "file", name, "error", err)
+			x.unused = append(x.unused, Problem{name, err})
+			continue
+		}
+		r.coversField = x.coverage(r.policy())
+		runs = append(runs, r)
+	}
+	return runs, nil
+}
+
+func (x *Index) log() *slog.Logger { return x.opts.Logger }
+
+// remove removes a file that is not needed. It is not there for anyone to miss if
+// that fails.
+func (x *Index) remove(name string) {
+	if err := x.opts.FS.Remove(name); err != nil {
+		x.log().Warn("remove index file", "file", name, "error", err)
+	}
+}
+
+// arrange chooses the runs that cover the first size positions, and puts holes
+// between them. Runs whose entries a merged one has are removed.
+func (x *Index) arrange(runs []*run, size engine.Position) []part {
+	slices.SortFunc(runs, func(a, b *run) int {
+		af, an := a.bounds()
+		bf, bn := b.bounds()
+		if af != bf {
+			return compare(af, bf)
+		}
+		return compare(bn, an)
+	})
+	var parts []part
+	var at engine.Position
+	for _, r := range runs {
+		first, next := r.bounds()
+		if first < at || next > size {
+			if !x.opts.ReadOnly {
+				x.remove(r.name)
+			}
+			r.release()
+			continue
+		}
+		if first > at {
+			parts = append(parts, hole{first: at, next: first})
+		}
+		parts, at = append(parts, r), next
+	}
+	if at < size {
+		parts = append(parts, hole{first: at, next: size})
+	}
+	return parts
+}
+
+func compare(a, b engine.Position) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// Rest returns the hole at the end of the log: entries that may be few enough to be
+// added before anyone reads.
+func (x *Index) Rest() (from, to engine.Position) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if n := len(x.parts); n > 0 {
+		if h, ok := x.parts[n-1].(hole); ok {
+			return h.first, h.next
+		}
+	}
+	return 0, 0
+}
+
+// Reset makes a hole of all that was added, up to a position, where a new tail
+// begins.
+func (x *Index) Reset(at engine.Position) {
+	x.mu.Lock()
+	first := x.active.first
+	x.parts = slices.DeleteFunc(slices.Clone(x.parts), func(p part) bool {
+		t, ok := p.(*tail)
+		if ok {
+			first = min(first, t.first)
+		}
+		return ok
+	})
+	if first < at {
+		x.parts = append(x.parts, hole{first: first, next: at})
+	}
+	x.mu.Unlock()
+	x.Start(at)
+}
+
+// Start begins a tail at a position: that of the next entry that is added. What
+// lies between it and the parts before is a hole. It comes before the first Add.
+func (x *Index) Start(at engine.Position) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if n := len(x.parts); n > 0 {
+		if h, ok := x.parts[n-1].(hole); ok {
+			x.parts = slices.Clone(x.parts[:n-1])
+			if h.next = at; h.first < at {
+				x.parts = append(x.parts, h)
+			}
+		}
+	}
+	x.active = x.newTail(at, 0)
+	x.parts = append(slices.Clone(x.parts), x.active)
+	x.changedLocked()
+}
+
+func (x *Index) newTail(at engine.Position, postings int) *tail {
+	return newTail(at, postings, x.coverage(x.opts.Policy))
+}
+
+// owner is whose the index's files are.
+func (x *Index) owner() owner { return owner{journal: x.opts.Journal, key: x.hasher.KeyID()} }
+
+// Hasher returns what hashes for this index.
+func (x *Index) Hasher() *Hasher { return x.hasher }
+
+// Add takes the next entry. It is found by readers whose size includes it.
+func (x *Index) Add(it *Item, sequence engine.Sequence, place uint32) {
+	if x.active.full() {
+		t := x.newTail(x.active.next(), x.active.postings.len())
+		x.mu.Lock()
+		x.active = t
+		x.parts = append(slices.Clone(x.parts), t)
+		x.changedLocked()
+		x.mu.Unlock()
+	}
+	x.active.add(it, sequence, place)
+}
+
+// Next returns the position of the next entry that is added.
+func (x *Index) Next() engine.Position { return x.active.next() }
+
+// Moved tells the index the new place of an entry that it has in a tail, before
+// anyone reads.
+func (x *Index) Moved(p engine.Position, place uint32) {
+	for _, q := range x.parts {
+		if t, ok := q.(*tail); ok && t.first <= p && p < t.next() {
+			t.facts.at(uint32(p - t.first)).place = place
+		}
+	}
+}
+
+// changedLocked publishes the parts and tells whoever waits.
+func (x *Index) changedLocked() {
+	x.publish()
+	waiting, holes := 0, false
+	for _, p := range x.parts {
+		switch p := p.(type) {
+		case *tail:
+			waiting++
+		case hole:
+			holes = holes || !p.unreadable
+		}
+	}
+	x.waiting.Store(holes || waiting > 1)
+	x.crowded.Store(holes || waiting > maxWaiting+1) // one of them is the active one
+	close(x.freed)
+	x.freed = make(chan struct{})
+	select {
+	case x.work <- struct{}{}:
+	default:
+	}
+}
+
+// Wait returns once the index has come near enough for entries to be added: it
+// knows all ids, and not too many entries wait to be written. It ends with ctx, or
+// when done is closed.
+func (x *Index) Wait(ctx context.Context, done, dead <-chan struct{}) error {
+	for x.crowded.Load() {
+		x.mu.Lock()
+		freed, paused := x.freed, x.paused
+		x.mu.Unlock()
+		if !x.crowded.Load() {
+			return nil
+		}
+		if paused != nil {
+			return fmt.Errorf("%w: the index cannot be written: %w", engine.ErrUnavailable, paused)
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-done:
+			return engine.ErrClosed
+		case <-dead:
+			return fmt.Errorf("%w: the disk does not answer", engine.ErrUnavailable)
+		}
+	}
+	return nil
+}
+
+// Poke makes the maintainer look again, if it may be waiting for entries to become
+// durable.
+func (x *Index) Poke() {
+	if x.waiting.Load() {
+		select {
+		case x.work <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Work receives when there may be something for [Index.Maintain] to do.
+func (x *Index) Work() <-chan struct{} { return x.work }
+
+// condemn takes a run that could not be read out of use: its entries are read
+// from the log until they have a new one.
+func (x *Index) condemn(p part, err error) {
+	r, ok := p.(*run)
+	if !ok {
+		return
+	}
+	first, next := r.bounds()
+	if x.replace(first, next, hole{first: first, next: next}, r) {
+		x.log().Warn("index file cannot be read and is made anew", "file", r.name, "error", err)
+	}
+}
+
+// replace puts one part in the place of those that cover exactly the positions
+// from first to next. If only is not nil, it must be the one. It reports whether
+// it did.
+func (x *Index) replace(first, next engine.Position, by part, only part) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.stopped {
+		return false
+	}
+	from := slices.IndexFunc(x.parts, func(p part) bool { f, _ := p.bounds(); return f == first })
+	if from < 0 {
+		return false
+	}
+	to := from
+	for ; to < len(x.parts); to++ {
+		if f, _ := x.parts[to].bounds(); f >= next {
+			break
+		}
+	}
+	if _, end := x.parts[to-1].bounds(); end != next || only != nil && (to != from+1 || x.parts[from] != only) {
+		return false
+	}
+	old := slices.Clone(x.parts[from:to])
+	x.parts = slices.Concat(x.parts[:from], []part{by}, x.parts[to:])
+	x.changedLocked()
+	for _, p := range old {
+		if r, ok := p.(*run); ok {
+			r.release()
+		}
+	}
+	return true
+}
+
+// Size returns the bytes of the index's files.
+func (x *Index) Size() (bytes int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.parts {
+		if r, ok := p.(*run); ok {
+			bytes += r.size()
+		}
+	}
+	return bytes
+}
+
+// refreshEvery is how often a reader looks for new runs.
+const refreshEvery = time.Second
+
+// Refresh looks for runs that the writer has made since, once the tails that a
+// reader holds have become several. Those that are covered go, and of the others no
+// more stay than a writer would have.
+func (x *Index) Refresh(size engine.Position) error {
+	tails := x.tails()
+	if len(tails) < 2 || time.Since(x.refreshed) < refreshEvery {
+		return nil
+	}
+	x.refreshed = time.Now()
+	runs, err := x.list()
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	old := x.parts
+	var end engine.Position
+	x.parts = x.arrange(runs, tails[len(tails)-1].first)
+	if n := len(x.parts); n > 0 {
+		if h, ok := x.parts[n-1].(hole); ok {
+			x.parts = x.parts[:n-1]
+			end = h.first
+		} else {
+			_, end = x.parts[n-1].bounds()
+		}
+	}
+	for i, t := range tails {
+		if t.next() <= end && t != x.active {
+			continue
+		}
+		if len(tails)-i > maxWaiting+1 {
+			continue
+		}
+		if t.first > end {
+			x.parts = append(x.parts, hole{first: end, next: t.first})
+		}
+		x.parts, end = append(x.parts, t), t.next()
+	}
+	x.changedLocked()
+	for _, p := range old {
+		if r, ok := p.(*run); ok {
+			r.release()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,324 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/annals-io/annals/engine"
+)
+
+// A Filler reads the entries from from to to, all durable, and adds them in
+// order. An entry that it cannot read ends it with a *engine.CorruptError.
+type Filler func(ctx context.Context, from, to engine.Position, add func(it *Item, sequence engine.Sequence, place uint32)) error
+
+// mergeAt is how many neighbouring runs are merged into one, at least.
+const mergeAt = 8
+
+// mergeMost bounds the runs of one merge.
+const mergeMost = 16
+
+// Maintain does the next thing that there is to do, one run at a time: it writes a
+// tail whose entries are all durable, fills a part of a hole, or merges runs. It
+// reports whether it did anything; if so it should be called again. After an error
+// it should be called again later. One goroutine maintains.
+func (x *Index) Maintain(ctx context.Context, durable engine.Position, fill Filler) (did bool, err error) {
+	if t := x.oldestClosed(durable); t != nil {
+		return true, x.pause(x.writeTail(t))
+	}
+	if h, ok := x.firstHole(durable); ok {
+		return true, x.pause(x.fillHole(ctx, h, fill))
+	}
+	if runs := x.mergeable(); runs != nil {
+		return true, x.merge(ctx, runs)
+	}
+	return false, nil
+}
+
+// pause remembers why maintaining does not get on, so that appends do not wait
+// for it.
+func (x *Index) pause(err error) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.paused = err; err != nil {
+		close(x.freed) // those who wait are told
+		x.freed = make(chan struct{})
+	}
+	return err
+}
+
+// oldestClosed returns the first tail that nothing is added to any more and that
+// is durable, if there is one.
+func (x *Index) oldestClosed(durable engine.Position) *tail {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.parts[:max(0, len(x.parts)-1)] {
+		if t, ok := p.(*tail); ok {
+			if t.next() > durable {
+				return nil
+			}
+			return t
+		}
+	}
+	return nil
+}
+
+// firstHole returns as much of the first hole that can be filled as makes one run.
+func (x *Index) firstHole(durable engine.Position) (hole, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.parts {
+		if h, ok := p.(hole); ok && !h.unreadable && h.next <= durable {
+			return h, true
+		}
+	}
+	return hole{}, false
+}
+
+// writeTail writes a tail as a run and puts that in its place.
+func (x *Index) writeTail(t *tail) error {
+	r, err := x.writeRun(t)
+	if err != nil {
+		return err
+	}
+	first, next := t.bounds()
+	if !x.replace(first, next, r, t) {
+		r.release()
+	}
+	return nil
+}
+
+// writeRun writes a tail as a run and opens it.
+func (x *Index) writeRun(t *tail) (*run, error) {
+	first, next := t.bounds()
+	name := runName(first, next)
+	if err := writeRun(x.opts.FS, name, x.meta(first, next), t.input()); err != nil {
+		return nil, fmt.Errorf("write %s: %w", name, err)
+	}
+	return x.open(name)
+}
+
+func (x *Index) meta(first, next engine.Position) meta {
+	return meta{owner: x.owner(), policy: x.opts.Policy, first: first, next: next}
+}
+
+func (x *Index) open(name string) (*run, error) {
+	r, err := openRun(x.opts.FS, name, x.owner())
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	r.coversField = x.coverage(r.policy())
+	return r, nil
+}
+
+func (x *Index) coverage(policy string) func(string) bool {
+	return func(field string) bool { return x.opts.Covers(policy, field) }
+}
+
+// fillHole makes a run of the first entries of a hole.
+func (x *Index) fillHole(ctx context.Context, h hole, fill Filler) error {
+	t := x.newTail(h.first, mostSlots)
+	to := min(h.next, h.first+maxTailEntries)
+	err := fill(ctx, h.first, to, func(it *Item, sequence engine.Sequence, place uint32) {
+		if !t.full() {
+			t.add(it, sequence, place)
+		}
+	})
+	var damage *engine.CorruptError
+	if errors.As(err, &damage) {
+		return x.passDamage(h, t, damage)
+	}
+	if err != nil {
+		return fmt.Errorf("read entries: %w", err)
+	}
+	return x.narrow(h, t)
+}
+
+// narrow writes the tail that begins a hole and leaves the rest of the hole.
+func (x *Index) narrow(h hole, t *tail) error {
+	r, err := x.writeRun(t)
+	if err != nil {
+		return err
+	}
+	if !x.splitHole(h, r) {
+		r.release()
+	}
+	return nil
+}
+
+// passDamage writes what lies before damage, and leaves the damage a hole for
+// good: whoever searches reads it, and is told.
+func (x *Index) passDamage(h hole, t *tail, damage *engine.CorruptError) error {
+	if first, next := t.bounds(); next > first {
+		return x.narrow(h, t)
+	}
+	bad := hole{first: h.first, next: min(max(damage.Next, h.first+1), h.next), unreadable: true}
+	x.log().Error("entries cannot be read and have no index", "first", uint64(bad.first), "next", uint64(bad.next), "error", damage)
+	x.splitHole(h, bad)
+	return nil
+}
+
+// splitHole puts a part in the place of the beginning of a hole.
+func (x *Index) splitHole(h hole, by part) bool {
+	_, next := by.bounds()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i, p := range x.parts {
+		if p != part(h) || x.stopped {
+			continue
+		}
+		parts := append([]part{}, x.parts[:i]...)
+		parts = append(parts, by)
+		if next < h.next {
+			parts = append(parts, hole{first: next, next: h.next})
+		}
+		x.parts = append(parts, x.parts[i+1:]...)
+		x.changedLocked()
+		return true
+	}
+	return false
+}
+
+// mergeable returns neighbouring runs that should be one, the oldest of the
+// smallest size class that has enough of them. Small runs between larger ones go
+// with these. Runs that another part separates, or another policy, stay apart.
+func (x *Index) mergeable() []*run {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for class := 0; class <= sizeClass(maxRunEntries); class++ {
+		var window []*run
+		entries := engine.Position(0)
+		for _, p := range x.parts {
+			r, ok := p.(*run)
+			var n engine.Position
+			if ok {
+				first, next := r.bounds()
+				n = next - first
+				ok = sizeClass(n) <= class && (len(window) == 0 || r.policy() == window[0].policy()) && entries+n < maxRunEntries
+			}
+			if !ok {
+				if len(window) >= mergeAt {
+					return acquireAll(window)
+				}
+				window, entries = nil, 0
+				continue
+			}
+			if window, entries = append(window, r), entries+n; len(window) == mergeMost {
+				return acquireAll(window)
+			}
+		}
+		if len(window) >= mergeAt {
+			return acquireAll(window)
+		}
+	}
+	return nil
+}
+
+func acquireAll(runs []*run) []*run {
+	for _, r := range runs {
+		r.acquire()
+	}
+	return runs
+}
+
+// sizeClass is the number of octal digits of n.
+func sizeClass(n engine.Position) int {
+	class := 0
+	for ; n > 0; n >>= 3 {
+		class++
+	}
+	return class
+}
+
+// merge makes one run of several and removes them.
+func (x *Index) merge(ctx context.Context, runs []*run) error {
+	defer func() {
+		for _, r := range runs {
+			r.release()
+		}
+	}()
+	first, _ := runs[0].bounds()
+	_, next := runs[len(runs)-1].bounds()
+	name := runName(first, next)
+	m := x.meta(first, next)
+	m.policy = runs[0].policy()
+	if err := mergeRuns(ctx, x.opts.FS, name, m, runs); err != nil {
+		if bad, ok := errors.AsType[*runError](err); ok {
+			x.condemn(bad.run, err)
+		}
+		return fmt.Errorf("merge into %s: %w", name, err)
+	}
+	r, err := x.open(name)
+	if err != nil {
+		return err
+	}
+	if !x.replace(first, next, r, nil) {
+		r.release()
+		return nil
+	}
+	for _, old := range runs {
+		x.remove(old.name)
+	}
+	return nil
+}
+
+// leastCloseEntries is how many entries a tail has at least that Close writes.
+// Fewer are read when the journal is opened again.
+const leastCloseEntries = 4 << 10
+
+// Close writes the tails, so that the next opening has little to read, and closes
+// the runs. All entries must be durable. Nobody adds or maintains any more.
+func (x *Index) Close() error {
+	var errs []error
+	for _, p := range x.tails() {
+		if first, next := p.bounds(); next-first >= leastCloseEntries && !x.opts.ReadOnly {
+			errs = append(errs, x.writeTail(p))
+		}
+	}
+	return errors.Join(append(errs, x.Abandon())...)
+}
+
+// Abandon closes the runs and writes nothing.
+func (x *Index) Abandon() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.stopped = true
+	for _, r := range x.listed {
+		r.release()
+	}
+	for _, p := range x.parts {
+		if r, ok := p.(*run); ok {
+			r.release()
+		}
+	}
+	x.listed = nil
+	if v := x.view.Load(); v != nil {
+		v.Release()
+	}
+	return nil
+}
+
+func (x *Index) tails() (tails []*tail) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.parts {
+		if t, ok := p.(*tail); ok {
+			tails = append(tails, t)
+		}
+	}
+	return tails
+}
+
+// runName returns the name of the run of some positions.
+func runName(first, next engine.Position) string {
+	return fmt.Sprintf("%s/%016x-%016x%s", Dir, uint64(first), uint64(next), runSuffix)
+}
+
+const runSuffix = ".idx"
+
+func isRunName(name string) bool {
+	var first, next uint64
+	n, err := fmt.Sscanf(strings.TrimSuffix(name, runSuffix), "%016x-%016x", &first, &next)
+	return n == 2 && err == nil && runName(engine.Position(first), engine.Position(next)) == Dir+"/"+name
+}

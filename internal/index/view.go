@@ -1,0 +1,216 @@
+package index
+
+import (
+	"sync/atomic"
+
+	"github.com/annals-io/annals/engine"
+)
+
+// A View is an immutable picture of the index. Whoever acquired it releases it.
+type View struct {
+	index *Index
+	parts []stretch
+	refs  atomic.Int64
+}
+
+// publish makes the parts the newest view. The caller holds mu, or is alone.
+func (x *Index) publish() {
+	v := &View{index: x, parts: make([]stretch, len(x.parts))}
+	v.refs.Store(1)
+	var at engine.Position // a reader's tails may overlap runs that came later
+	for i, p := range x.parts {
+		first, next := p.bounds()
+		if i == len(x.parts)-1 && x.active != nil {
+			next = endless
+		}
+		v.parts[i] = stretch{p, max(first, at), next}
+		at = next
+		if r, ok := p.(*run); ok {
+			r.acquire()
+		}
+	}
+	if old := x.view.Swap(v); old != nil {
+		old.Release()
+	}
+}
+
+// Acquire returns the newest view. It has every entry that was added before.
+func (x *Index) Acquire() *View {
+	for {
+		v := x.view.Load()
+		n := v.refs.Load()
+		if n > 0 && v.refs.CompareAndSwap(n, n+1) {
+			return v
+		}
+	}
+}
+
+// Release lets go of the view.
+func (v *View) Release() {
+	if v.refs.Add(-1) > 0 {
+		return
+	}
+	for _, s := range v.parts {
+		if r, ok := s.part.(*run); ok {
+			r.release()
+		}
+	}
+}
+
+// at returns the stretch that holds a position.
+func (v *View) at(p engine.Position) *stretch {
+	lo, hi := 0, len(v.parts)
+	for lo < hi {
+		if mid := (lo + hi) / 2; v.parts[mid].to <= p {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == len(v.parts) || p < v.parts[lo].from {
+		return nil
+	}
+	return &v.parts[lo]
+}
+
+// Place returns where in its segment the entry at p is, 0 if that is not known.
+func (v *View) Place(p engine.Position) uint32 {
+	s := v.at(p)
+	if s == nil {
+		return 0
+	}
+	first, _ := s.bounds()
+	switch x := s.part.(type) {
+	case *tail:
+		return x.facts.at(uint32(p - first)).place
+	case *run:
+		place, err := x.address(uint32(p - first))
+		if err != nil {
+			v.index.condemn(x, err)
+			return 0
+		}
+		return place
+	}
+	return 0
+}
+
+// A Candidate is an entry that may have an identity, or a range of positions in
+// which it may be.
+type Candidate struct {
+	Span
+	Sure     bool            // it is one entry and has the identity
+	Sequence engine.Sequence // of a sure one, if the identity is that of its entity
+}
+
+// Last calls yield with the entries from from up to to that may have an identity,
+// the newest first, until it says no. Positions that the index does not know come
+// as ranges.
+func (v *View) Last(id Identity, from, to engine.Position, yield func(Candidate) bool) {
+	for i := len(v.parts) - 1; i >= 0 && v.parts[i].to > from; i-- {
+		s := &v.parts[i]
+		from, to := s.clip(from, to)
+		if from >= to {
+			continue
+		}
+		if !v.lastIn(s, id, from, to, yield) {
+			return
+		}
+	}
+}
+
+func (v *View) lastIn(s *stretch, id Identity, from, to engine.Position, yield func(Candidate) bool) bool {
+	first, _ := s.bounds()
+	switch x := s.part.(type) {
+	case *tail:
+		pos, f, ok := x.last(id, uint32(to-first))
+		if !ok {
+			return true
+		}
+		p := first + engine.Position(pos)
+		if p < from {
+			return true
+		}
+		return yield(Candidate{Span: Span{p, p + 1}, Sure: true, Sequence: f.sequence})
+	case *run:
+		return v.lastInRun(x, id.hash, from, to, yield)
+	}
+	return yield(Candidate{Span: Span{from, to}})
+}
+
+func (v *View) lastInRun(r *run, hash uint64, from, to engine.Position, yield func(Candidate) bool) bool {
+	if may, err := r.mayHave(hash); err != nil {
+		v.index.condemn(r, err)
+		return yield(Candidate{Span: Span{from, to}})
+	} else if !may {
+		return true
+	}
+	first, _ := r.bounds()
+	c, err := r.find(identities, hash, uint32(to-first), true)
+	for at := uint32(to - first); err == nil && c != nil && at > uint32(from-first); {
+		var ok bool
+		if at, ok, err = c.seek(at - 1); err != nil || !ok {
+			break
+		}
+		p := first + engine.Position(at)
+		if !yield(Candidate{Span: Span{p, p + 1}}) {
+			return false
+		}
+		to = p
+	}
+	if err != nil {
+		v.index.condemn(r, err)
+		return yield(Candidate{Span: Span{from, to}})
+	}
+	return true
+}
+
+// Kinds adds up how many of the first size entries there are of each kind.
+// Positions that the index does not know are returned.
+func (v *View) Kinds(size engine.Position, add func(engine.KindCount)) (unknown []Span) {
+	for i := range v.parts {
+		s := &v.parts[i]
+		from, to := s.clip(0, size)
+		if from >= to {
+			continue
+		}
+		var err error
+		switch x := s.part.(type) {
+		case *tail:
+			x.addKinds(uint32(from-x.first), uint32(to-x.first), add)
+		case *run:
+			_, err = x.counts(add)
+		default:
+			unknown = append(unknown, Span{from, to})
+		}
+		if err != nil {
+			v.index.condemn(s.part, err)
+			unknown = append(unknown, Span{from, to})
+		}
+	}
+	return unknown
+}
+
+// Entities counts those of the first size entries that are the first of their
+// entity. Positions that the index does not know are returned.
+func (v *View) Entities(size engine.Position) (n uint64, unknown []Span) {
+	for i := range v.parts {
+		s := &v.parts[i]
+		from, to := s.clip(0, size)
+		if from >= to {
+			continue
+		}
+		switch x := s.part.(type) {
+		case *tail:
+			for i := from; i < to; i++ {
+				if x.facts.at(uint32(i-x.first)).sequence == 1 {
+					n++
+				}
+			}
+		case *run:
+			n += x.foot.entities
+		default:
+			unknown = append(unknown, Span{from, to})
+		}
+	}
+	return n, unknown
+}

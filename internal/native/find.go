@@ -1,0 +1,171 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/index"
+	"github.com/annals-io/annals/internal/wal"
+)
+
+// A picture is what one call reads: a view of the log and one of the index that
+// knows all its entries. Whoever took it releases it.
+type picture struct {
+	*Engine
+	log   *wal.View
+	index *index.View
+}
+
+// picture takes the newest picture. The log comes first: the index has an entry
+// before it is published.
+func (e *Engine) picture() picture {
+	log := e.published.Load().view
+	return picture{e, log, e.index.Acquire()}
+}
+
+func (p *picture) release() { p.index.Release() }
+
+// read returns the bytes of an entry, appended to dst, checked.
+func (p *picture) read(dst []byte, at engine.Position) ([]byte, error) {
+	if p.log.Ready(at) {
+		return p.log.Read(dst, at)
+	}
+	place := p.index.Place(at)
+	if place == 0 {
+		return p.log.Read(dst, at)
+	}
+	b, err := p.log.ReadNear(dst, at, place)
+	if err != nil {
+		return b, err
+	}
+	if a, err := engine.ParseAssigned(b[len(dst):]); err != nil || a.Position != at {
+		return p.log.Read(b[:len(dst)], at) // the index is wrong about the place
+	}
+	return b, nil
+}
+
+// A subject is what an identity stands for: an id, or an entity.
+type subject struct {
+	tenant string
+	id     string // empty for an entity
+	entity engine.Entity
+}
+
+func (s *subject) is(f *engine.Facts) bool {
+	return f.Tenant == s.tenant && (s.id != "" && f.ID == s.id || s.id == "" && f.Entity == s.entity)
+}
+
+// last returns the newest entry from from up to to of a subject, and its sequence if
+// the subject is an entity. With all it reads positions that the index does not
+// know; without it leaves them out.
+func (p *picture) last(ctx context.Context, id index.Identity, s subject, from, to engine.Position, all bool) (at engine.Position, seq engine.Sequence, found bool, err error) {
+	var buf []byte
+	p.index.Last(id, from, to, func(c index.Candidate) bool {
+		switch {
+		case c.Sure:
+			at, seq, found = c.From, c.Sequence, true
+		case c.To-c.From > 1:
+			if all {
+				at, seq, found, err = p.lastScanned(ctx, s, c.Span)
+			}
+		default:
+			if buf, err = p.read(buf[:0], c.From); err == nil {
+				at = c.From
+				seq, found, err = p.describes(buf, at, s)
+			}
+		}
+		return !found && err == nil
+	})
+	return at, seq, found, err
+}
+
+// describes reports whether an entry is of a subject, and its sequence.
+func (p *picture) describes(entry []byte, at engine.Position, s subject) (engine.Sequence, bool, error) {
+	var f engine.Facts
+	a, err := engine.ParseAssigned(entry)
+	if err = errors.Join(err, p.opts.Describe(&f, entry)); err != nil {
+		return 0, false, &engine.CorruptError{Path: wal.Dir, Offset: -1, First: at, Next: at + 1, Err: err}
+	}
+	return a.Sequence, s.is(&f), nil
+}
+
+// lastScanned is last where there is no index.
+func (p *picture) lastScanned(ctx context.Context, s subject, span index.Span) (at engine.Position, seq engine.Sequence, found bool, err error) {
+	const step = 1 << 12
+	for to := span.To; to > span.From && !found; {
+		from := max(span.From, to-min(to, step))
+		for raw, err := range p.log.Scan(ctx, from, to) {
+			if isCorrupt(err) {
+				continue // whoever reads it is told
+			}
+			if err != nil {
+				return 0, 0, false, err
+			}
+			if q, ok, err := p.describes(raw.Bytes, raw.Position, s); err == nil && ok {
+				at, seq, found = raw.Position, q, true
+			}
+		}
+		to = from
+	}
+	return at, seq, found, nil
+}
+
+// Read implements [engine.Engine].
+func (e *Engine) Read(_ context.Context, at engine.Position) (engine.Entry, error) {
+	if e.isClosed() {
+		return engine.Entry{}, engine.ErrClosed
+	}
+	p := e.picture()
+	defer p.release()
+	b, err := p.read(nil, at)
+	if err != nil {
+		return engine.Entry{}, e.closedOr(err)
+	}
+	return engine.Entry{Position: at, Bytes: b}, nil
+}
+
+// closedOr returns engine.ErrClosed if the engine was closed meanwhile, else err.
+func (e *Engine) closedOr(err error) error {
+	if err != nil && e.isClosed() {
+		return engine.ErrClosed
+	}
+	return err
+}
+
+// Find implements [engine.Engine].
+func (e *Engine) Find(ctx context.Context, tenant, id string) (engine.Position, error) {
+	if e.isClosed() {
+		return 0, engine.ErrClosed
+	}
+	p := e.picture()
+	defer p.release()
+	at, _, found, err := p.last(ctx, e.hasher.ID(tenant, id), subject{tenant: tenant, id: id}, 0, p.log.Size(), true)
+	if err != nil {
+		return 0, e.closedOr(err)
+	}
+	if !found {
+		return 0, engine.ErrNotFound
+	}
+	return at, nil
+}
+
+// LastSequence implements [engine.Engine].
+func (e *Engine) LastSequence(ctx context.Context, tenant string, entity engine.Entity) (engine.Sequence, error) {
+	if e.isClosed() {
+		return 0, engine.ErrClosed
+	}
+	p := e.picture()
+	defer p.release()
+	_, seq, _, err := p.last(ctx, e.hasher.Entity(tenant, entity), subject{tenant: tenant, entity: entity}, 0, p.log.Size(), true)
+	return seq, e.closedOr(err)
+}
+
+// unavailable names a failed lookup to whoever appends.
+func unavailable(err error) error {
+	if err == nil || isCorrupt(err) || errors.Is(err, engine.ErrClosed) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+}

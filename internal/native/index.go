@@ -1,0 +1,174 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/index"
+	"github.com/annals-io/annals/internal/wal"
+)
+
+// maxCatchUp is how many entries without an index an opening reads itself. More
+// are indexed afterwards, while appends wait.
+const maxCatchUp = 3 * 64 << 10
+
+// openIndex opens the index.
+func (e *Engine) openIndex(readOnly bool) error {
+	journal, err := e.identity.id()
+	if err != nil {
+		return err
+	}
+	secret := e.Secret("index")
+	o := index.Options{
+		FS: e.fs, Journal: journal, Key: [16]byte(secret[:16]), Policy: e.opts.Policy, Covers: e.opts.Covers,
+		ReadOnly: readOnly, Logger: e.opts.Logger,
+	}
+	if e.index, err = index.Open(o); err != nil {
+		return err
+	}
+	e.hasher = e.index.Hasher()
+	return nil
+}
+
+// catchUp covers the log of a view with the index. A few entries that it lacks
+// are added now; damage among them is returned, and ends it.
+func (e *Engine) catchUp(v *wal.View) error {
+	e.index.Cover(v.Size())
+	from, to := e.index.Rest()
+	if from == to || to-from > maxCatchUp {
+		e.index.Start(v.Size())
+		return nil
+	}
+	e.index.Start(from)
+	err := e.feed(context.Background(), v, from, to, e.index.Add)
+	if err != nil {
+		e.index.Reset(to)
+	}
+	return err
+}
+
+// feedStep is how many entries one worker of feed takes at a time.
+const feedStep = 1 << 10
+
+// A described is what the index takes of one entry.
+type described struct {
+	item     index.Item
+	sequence engine.Sequence
+	place    uint32
+}
+
+// feed reads entries of a view and hands them on in order, described by all
+// processors. Damage is returned after what lies before it was handed on.
+func (e *Engine) feed(ctx context.Context, v *wal.View, from, to engine.Position, add func(*index.Item, engine.Sequence, uint32)) error {
+	workers := runtime.GOMAXPROCS(0)
+	parts := make([][]described, workers)
+	errs := make([]error, workers)
+	for from < to {
+		var wg sync.WaitGroup
+		for i := range parts {
+			first := min(to, from+engine.Position(i)*feedStep)
+			last := min(to, first+feedStep)
+			wg.Go(func() { parts[i], errs[i] = e.describeLoop(ctx, v, first, last, parts[i][:0]) })
+		}
+		wg.Wait()
+		for i := range parts {
+			for k := range parts[i] {
+				d := &parts[i][k]
+				add(&d.item, d.sequence, d.place)
+			}
+			if errs[i] != nil {
+				return errs[i]
+			}
+		}
+		from = min(to, from+engine.Position(workers)*feedStep)
+	}
+	return nil
+}
+
+// describeLoop describes the entries of one step of feed.
+func (e *Engine) describeLoop(ctx context.Context, v *wal.View, from, to engine.Position, dst []described) ([]described, error) {
+	var f engine.Facts
+	for raw, err := range v.Scan(ctx, from, to) {
+		if err != nil {
+			return dst, err
+		}
+		a, err := engine.ParseAssigned(raw.Bytes)
+		if err == nil && a.Position != raw.Position {
+			err = errors.New("entry is another position's")
+		}
+		if err = errors.Join(err, e.opts.Describe(&f, raw.Bytes)); err != nil {
+			return dst, &engine.CorruptError{Path: wal.Dir, Offset: -1, First: raw.Position, Next: raw.Position + 1, Err: err}
+		}
+		dst = append(dst, described{e.hasher.Item(&f), a.Sequence, raw.Place})
+	}
+	return dst, nil
+}
+
+// indexAgain is when maintaining the index is tried again after an error.
+const indexAgain = time.Second
+
+// indexLoop maintains the index: it writes what was added, fills what it lacks
+// and merges what has become many. It ends when stopping is closed.
+func (e *Engine) indexLoop() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	e.loops.Go(func() { e.cancelLoop(ctx, cancel) })
+	for {
+		var again <-chan time.Time
+		did, err := e.index.Maintain(ctx, engine.Position(e.durable.Load()), e.fill)
+		if err != nil && ctx.Err() == nil {
+			e.opts.Logger.Error("index", "error", err)
+			again = time.After(indexAgain)
+		}
+		if did && err == nil {
+			if ctx.Err() == nil {
+				continue
+			}
+			return
+		}
+		select {
+		case <-e.index.Work():
+			if err != nil { // what comes meanwhile does not make it better
+				select {
+				case <-again:
+				case <-e.stopping:
+					return
+				}
+			}
+		case <-again:
+		case <-e.stopping:
+			return
+		}
+	}
+}
+
+// cancelLoop ends ctx when stopping is closed.
+func (e *Engine) cancelLoop(ctx context.Context, cancel context.CancelFunc) {
+	select {
+	case <-e.stopping:
+		cancel()
+	case <-ctx.Done():
+	}
+}
+
+// fill is the index's [index.Filler].
+func (e *Engine) fill(ctx context.Context, from, to engine.Position, add func(*index.Item, engine.Sequence, uint32)) error {
+	return e.feed(ctx, e.published.Load().view, from, to, add)
+}
+
+// closeIndex closes the index. What it was given since its last run is written if
+// the log is sound up to there, so that the next opening has little to read; if
+// that fails it has more.
+func (e *Engine) closeIndex() error {
+	if e.log == nil || e.failed.Load() || len(e.damage) > 0 || e.durable.Load() < uint64(e.index.Next()) {
+		return e.index.Abandon()
+	}
+	if err := e.index.Close(); err != nil {
+		e.opts.Logger.Error("write index at close", "error", err)
+	}
+	return nil
+}
