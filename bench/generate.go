@@ -15,6 +15,7 @@ type generator struct {
 	actors   *rand.Zipf
 	entities *rand.Zipf
 	prefix   string // of ids, so that generators do not collide
+	scalars  int    // of data; 0 = 4 to 16
 	n        uint64
 	buf      []byte
 }
@@ -28,6 +29,11 @@ func newGenerator(seed uint64) *generator {
 		prefix:   strconv.FormatUint(seed, 36),
 	}
 }
+
+const (
+	requestEvents = 5       // events that share a correlation id
+	rareEvery     = 100_000 // of so many events one has data.flag
+)
 
 var (
 	nouns   = []string{"order", "invoice", "user", "session", "role", "secret", "deployment", "bucket"}
@@ -53,9 +59,17 @@ func (g *generator) next() []byte {
 	b = fmt.Appendf(b, `,"actor":{"type":"user","id":"user-%05d","name":"User Number %d","address":"10.%d.%d.%d","user_agent":"annals-bench/1.0 (linux; amd64)"}`,
 		a, a, r.IntN(256), r.IntN(256), r.IntN(256))
 	b = fmt.Appendf(b, `,"entity":{"type":"%s","id":"%s-%07d"}`, noun, noun, g.entities.Uint64())
-	b = fmt.Appendf(b, `,"correlation_id":"req-%08x","trace_id":"%016x%016x"`, r.Uint32N(1<<22), r.Uint64(), r.Uint64())
+	request := g.n / requestEvents
+	b = fmt.Appendf(b, `,"correlation_id":"req-%s-%08x","trace_id":"%016x%016x"`, g.prefix, request, request*0x9e3779b97f4a7c15, r.Uint64())
 	b = fmt.Appendf(b, `,"data":{"region":"%s","request_id":"%016x"`, regions[r.IntN(len(regions))], r.Uint64())
-	for i := range 1 + r.IntN(13) {
+	if r.IntN(rareEvery) == 0 {
+		b = append(b, `,"flag":"rare"`...)
+	}
+	fields := 1 + r.IntN(13)
+	if g.scalars > 0 {
+		fields = g.scalars - 4
+	}
+	for i := range fields {
 		b = fmt.Appendf(b, `,"field_%02d":"%s-%s-%d"`, i, words[r.IntN(len(words))], words[r.IntN(len(words))], r.IntN(1000))
 	}
 	b = fmt.Appendf(b, `,"attempt":%d,"bytes":%d}}`, r.IntN(5), r.IntN(1<<20))
@@ -74,9 +88,10 @@ type supply struct {
 // few enough to stay in the processor's cache, as events do that were just made.
 const supplyEvents = 2000
 
-// newSupply makes one of n supplies.
-func newSupply(seed uint64, n int) *supply {
+// newSupply makes one of n supplies of events with so many scalars in data.
+func newSupply(seed uint64, n, scalars int) *supply {
 	g := newGenerator(seed)
+	g.scalars = scalars
 	s := &supply{events: make([][]byte, max(8, supplyEvents/n))}
 	for i := range s.events {
 		s.events[i] = append([]byte(nil), g.next()...)

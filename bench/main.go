@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 	"time"
+
+	"github.com/annals-io/annals"
 )
 
 func main() {
@@ -42,6 +44,7 @@ func run() error {
 	}
 	defer os.RemoveAll(dir)
 	b.dir = dir
+	defer b.closeJournal()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	stopProfile, err := startProfile(*profile)
@@ -54,12 +57,15 @@ func run() error {
 
 // A bench runs rows and prints them.
 type bench struct {
-	dir    string
-	time   time.Duration
-	events int
-	rows   string
-	disk   float64 // fdatasync per second, 1 KB writes into zero-filled space
-	table  *tabwriter.Writer
+	dir      string
+	time     time.Duration
+	events   int
+	rows     string
+	fillTime time.Duration
+	journal  *annals.Journal // of the read rows, once opened
+	sample   *sample
+	disk     float64 // fdatasync per second, 1 KB writes into zero-filled space
+	table    *tabwriter.Writer
 }
 
 // A row is one measurement.

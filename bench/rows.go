@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,13 +18,28 @@ import (
 )
 
 var rows = []row{
-	{"1 writer, single appends", writers(1, 1)},
-	{"64 writers, single appends", writers(64, 1)},
-	{"256 writers, single appends", writers(256, 1)},
-	{"4 writers, batches of 1,000", writers(4, 1000)},
+	{"1 writer, single appends", writers(1, 1, "all", 0)},
+	{"64 writers, single appends, index_data none", writers(64, 1, "none", 0)},
+	{"256 writers, single appends, index_data none", writers(256, 1, "none", 0)},
+	{"4 writers, batches of 1,000, index_data none", writers(4, 1000, "none", 0)},
+	{"64 writers, single appends, 20 data terms", writers(64, 1, "all", 20)},
+	{"256 writers, single appends, 20 data terms", writers(256, 1, "all", 20)},
+	{"4 writers, batches of 1,000, 20 data terms", writers(4, 1000, "all", 20)},
+	{"fill", fillRow},
+	{"get by id", getByID},
+	{"history of an entity of 8 to 12", history},
+	{"correlation of 5", correlation},
+	{"last sequence, known entity", lastKnown},
+	{"last sequence, new entity", lastNew},
+	{"actor and time, newest 50", actorAndTime},
+	{"type, newest 50", typeNewest},
+	{"data path, newest 50: common", dataPath("data.region:eu-west-1")},
+	{"data path, newest 50: rare", dataPath("data.flag:rare")},
+	{"data path, newest 50: absent", dataPath("data.region:atlantis-1")},
 	{"catch-up follow", follow},
 	{"raw NDJSON export", export},
 	{"open after kill -9", openAfterKill},
+	{"rebuild of the index", rebuild},
 }
 
 func contains(name, part string) bool { return strings.Contains(name, part) }
@@ -89,19 +103,19 @@ func diskRate(name string, d time.Duration) (float64, error) {
 }
 
 // open opens a fresh journal for a row.
-func (b *bench) open(name string) (*annals.Journal, string, error) {
+func (b *bench) open(name, indexData string) (*annals.Journal, string, error) {
 	dir := filepath.Join(b.dir, name)
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, "", err
 	}
-	j, err := annals.Open(dir, &annals.Options{ScrubInterval: -1})
+	j, err := annals.Open(dir, &annals.Options{ScrubInterval: -1, IndexData: indexData})
 	return j, dir, err
 }
 
 // writers measures appends of size events by n writers.
-func writers(n, size int) func(context.Context, *bench) (result, error) {
+func writers(n, size int, indexData string, scalars int) func(context.Context, *bench) (result, error) {
 	return func(ctx context.Context, b *bench) (result, error) {
-		j, dir, err := b.open("write")
+		j, dir, err := b.open("write", indexData)
 		if err != nil {
 			return result{}, err
 		}
@@ -111,7 +125,7 @@ func writers(n, size int) func(context.Context, *bench) (result, error) {
 		errs := make(chan error, n)
 		supplies := make([]*supply, n)
 		for w := range supplies {
-			supplies[w] = newSupply(uint64(w+1), n)
+			supplies[w] = newSupply(uint64(w+1), n, scalars)
 		}
 		began, cpu := time.Now(), cpuTime()
 		for w := range n {
@@ -203,25 +217,6 @@ func logOverhead(dir string, events int64) (entry, over float64, err error) {
 	return float64(total) / float64(events), float64(log-total) / float64(events), nil
 }
 
-// filled returns a journal of b.events events, made once.
-func (b *bench) filled(ctx context.Context) (string, error) {
-	dir := filepath.Join(b.dir, "filled")
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	j, dir, err := b.open("filled")
-	if err != nil {
-		return "", err
-	}
-	var wg sync.WaitGroup
-	errs := make([]error, 2)
-	for w := range errs {
-		wg.Go(func() { errs[w] = fill(ctx, j, uint64(w+1), b.events/len(errs)) })
-	}
-	wg.Wait()
-	return dir, errors.Join(append(errs, j.Close())...)
-}
-
 func fill(ctx context.Context, j *annals.Journal, seed uint64, n int) error {
 	g := newGenerator(seed)
 	for n > 0 {
@@ -273,6 +268,9 @@ func export(ctx context.Context, b *bench) (result, error) {
 
 func (b *bench) read(ctx context.Context, do func(context.Context, *annals.Journal) error) (result, error) {
 	dir, err := b.filled(ctx)
+	if err == nil {
+		err = b.closeJournal()
+	}
 	if err != nil {
 		return result{}, err
 	}
@@ -296,6 +294,9 @@ func (b *bench) read(ctx context.Context, do func(context.Context, *annals.Journ
 func openAfterKill(ctx context.Context, b *bench) (result, error) {
 	dir, err := b.filled(ctx)
 	if err != nil {
+		return result{}, err
+	}
+	if err := b.closeJournal(); err != nil {
 		return result{}, err
 	}
 	if err := appendAndDie(ctx, dir); err != nil {

@@ -255,8 +255,8 @@ func (x *Index) Start(at engine.Position) {
 	x.changedLocked()
 }
 
-func (x *Index) newTail(at engine.Position, postings int) *tail {
-	return newTail(at, postings, x.coverage(x.opts.Policy))
+func (x *Index) newTail(at engine.Position, terms int) *tail {
+	return newTail(at, terms, x.coverage(x.opts.Policy))
 }
 
 // owner is whose the index's files are.
@@ -268,7 +268,7 @@ func (x *Index) Hasher() *Hasher { return x.hasher }
 // Add takes the next entry. It is found by readers whose size includes it.
 func (x *Index) Add(it *Item, sequence engine.Sequence, place uint32) {
 	if x.active.full() {
-		t := x.newTail(x.active.next(), x.active.postings.len())
+		t := x.newTail(x.active.next(), x.active.terms.len())
 		x.mu.Lock()
 		x.active = t
 		x.parts = append(slices.Clone(x.parts), t)

@@ -22,20 +22,21 @@ func (t *tail) bounds() (first, next engine.Position)         { return t.first, 
 func (t *tail) covers(field string) bool                      { return t.policy(field) }
 func (t *tail) times() (timer, error)                         { return (*tailTimes)(t), nil }
 func (t *tail) find(_ class, hash uint64, limit uint32, descending bool) (cursor, error) {
-	const most = 256 // that are counted
-	n := 0
-	t.walk(hash, limit, func(uint32) bool { n++; return n < most })
-	if n == 0 {
+	x := t.term(hash)
+	if x == nil {
 		return nil, nil
 	}
+	n := x.count.Load()
 	if descending {
-		if n == most {
-			n = int(limit)
-		}
-		return &chainCursor{chain: t.chain(hash), limit: limit, most: n}, nil
+		return &chainCursor{chain: t.chain(x), limit: limit, most: int(min(n, limit))}, nil
 	}
 	list := make([]uint32, 0, n)
-	t.walk(hash, limit, func(pos uint32) bool { list = append(list, pos); return true })
+	t.walk(hash, limit, func(pos uint32) bool {
+		if n := len(list); n == 0 || list[n-1] != pos {
+			list = append(list, pos)
+		}
+		return true
+	})
 	slices.Reverse(list)
 	return newListCursor(list, false), nil
 }

@@ -332,7 +332,7 @@ func TestRunReferences(t *testing.T) {
 	if closed != 1 {
 		t.Fatalf("without references: closed %d times", closed)
 	}
-	for _, wrong := range []func(){r.acquire, r.release} {
+	for _, wrong := range []func(){r.release, r.acquire} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -69,9 +69,9 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// A tail indexes the newest entries in memory: a hash table of postings, each
-// chained to the one before it in its slot, so that a search meets the newest
-// first. One goroutine adds; others read what was published, without locks.
+// A tail indexes the newest entries in memory: a hash table of terms, and of each
+// term its postings, chained from the newest to the oldest. One goroutine adds;
+// others read what was published, without locks.
 //
 // A reader may meet entries that are not published yet. It skips positions at or
 // past the size that it was given.
@@ -79,7 +79,8 @@ type tail struct {
 	first  engine.Position // never changes
 	policy func(field string) bool
 
-	slots    []atomic.Uint32 // 1 + the number of the slot's newest posting; a power of two of them
+	slots    atomic.Pointer[[]slot] // at most three quarters are taken
+	terms    chunked[tailTerm]
 	postings chunked[posting]
 	facts    chunked[fact]
 	count    atomic.Uint32 // of entries
@@ -89,14 +90,27 @@ type tail struct {
 	kindAt  map[engine.KindCount]uint32 // guarded by kindsMu
 }
 
-// A posting says that the entry pos has a term.
-type posting struct {
-	hash uint64
-	pos  uint32 // relative to the tail; the top bit tells an identity
-	next uint32 // 1 + the number of the posting before it in its slot
+// A slot of the hash table is the lower half of a term's hash, and 1 + the number
+// of the term; zero if it is free. A term is in the first free slot from where its
+// hash says.
+type slot = atomic.Uint64
+
+// A tailTerm is a term that occurs in a tail. Most occur once: only the entries
+// before the newest are in postings.
+type tailTerm struct {
+	hash   uint64        // never changes
+	class  class         // never changes
+	newest atomic.Uint32 // the newest entry that has it, relative to the tail
+	head   atomic.Uint32 // 1 + the number of its newest posting
+	count  atomic.Uint32 // of the entries that have it
 }
 
-const isIdentity = 1 << 31
+// A posting says that an entry has a term.
+type posting struct {
+	pos  uint32 // relative to the tail
+	next uint32 // 1 + the number of the term's posting before it
+	term uint32 // its number
+}
 
 // A fact is what a tail knows of an entry besides its terms.
 type fact struct {
@@ -110,47 +124,107 @@ type fact struct {
 // Sizes of the hash table of a tail.
 const (
 	leastSlots = 1 << 12
-	mostSlots  = 1 << 20
+	mostSlots  = 1 << 21 // to begin with
 )
 
 // newTail returns an empty tail whose entries have all terms of the fields that
-// policy names. The tail before it had so many postings.
-func newTail(first engine.Position, postings int, policy func(field string) bool) *tail {
+// policy names. The tail before it had so many terms.
+func newTail(first engine.Position, terms int, policy func(field string) bool) *tail {
 	n := leastSlots
-	for n < postings && n < mostSlots {
+	for n < 2*terms && n < mostSlots {
 		n *= 2
 	}
-	return &tail{first: first, policy: policy, slots: make([]atomic.Uint32, n), kindAt: make(map[engine.KindCount]uint32)}
+	t := &tail{first: first, policy: policy, kindAt: make(map[engine.KindCount]uint32)}
+	t.slots.Store(new(make([]slot, n)))
+	return t
 }
 
 func (t *tail) next() engine.Position { return t.first + engine.Position(t.count.Load()) }
 
 // full reports whether the tail should be closed.
 func (t *tail) full() bool {
-	return t.count.Load() >= maxTailEntries || t.postings.len() >= maxTailPostings
+	return t.count.Load() >= maxTailEntries || t.postings.len()+t.terms.len() >= maxTailPostings
 }
 
 // add takes the entry that has the tail's next position.
 func (t *tail) add(it *Item, sequence engine.Sequence, place uint32) {
 	pos := t.count.Load()
-	t.facts.add(fact{
+	*t.facts.grow() = fact{
 		time: it.time, sequence: sequence, id: it.ID.check, entity: it.Entity.check, place: place,
 		kind: t.kindOf(it.tenant, it.kind),
-	})
-	t.post(it.ID.hash, pos|isIdentity)
+	}
+	t.post(identities, it.ID.hash, pos)
 	if it.Entity != (Identity{}) {
-		t.post(it.Entity.hash, pos|isIdentity)
+		t.post(identities, it.Entity.hash, pos)
 	}
 	for _, hash := range it.terms {
-		t.post(hash, pos)
+		t.post(terms, hash, pos)
 	}
 	t.count.Store(pos + 1)
 }
 
-func (t *tail) post(hash uint64, pos uint32) {
-	slot := &t.slots[hash&uint64(len(t.slots)-1)]
-	t.postings.add(posting{hash: hash, pos: pos, next: slot.Load()})
-	slot.Store(uint32(t.postings.len()))
+func (t *tail) post(c class, hash uint64, pos uint32) {
+	number, free := t.look(hash)
+	if free != nil {
+		x := t.terms.grow()
+		x.hash, x.class = hash, c
+		x.newest.Store(pos)
+		x.count.Store(1)
+		free.Store(hash<<32 | uint64(t.terms.len()))
+		if slots := len(*t.slots.Load()); t.terms.len() > slots/4*3 {
+			t.rehash(2 * slots)
+		}
+		return
+	}
+	// A reader looks at newest first: it may meet the older one twice, but misses none.
+	x := t.terms.at(number)
+	*t.postings.grow() = posting{pos: x.newest.Load(), next: x.head.Load(), term: number}
+	x.head.Store(uint32(t.postings.len()))
+	x.newest.Store(pos)
+	x.count.Add(1)
+}
+
+// look returns the number of the term with a hash, or else the slot where it
+// belongs.
+func (t *tail) look(hash uint64) (number uint32, free *slot) {
+	slots := *t.slots.Load()
+	mask := uint64(len(slots) - 1)
+	for i := hash >> 32; ; i++ {
+		at := &slots[i&mask]
+		v := at.Load()
+		if v == 0 {
+			return 0, at
+		}
+		if v>>32 == hash&(1<<32-1) {
+			if number := uint32(v) - 1; t.terms.at(number).hash == hash {
+				return number, nil
+			}
+		}
+	}
+}
+
+// term returns the term with a hash, nil if there is none.
+func (t *tail) term(hash uint64) *tailTerm {
+	number, free := t.look(hash)
+	if free != nil {
+		return nil
+	}
+	return t.terms.at(number)
+}
+
+// rehash gives the table n slots.
+func (t *tail) rehash(n int) {
+	slots := make([]slot, n)
+	mask := uint64(n - 1)
+	for number := range uint32(t.terms.len()) {
+		hash := t.terms.at(number).hash
+		i := hash >> 32
+		for slots[i&mask].Load() != 0 {
+			i++
+		}
+		slots[i&mask].Store(hash<<32 | uint64(number+1))
+	}
+	t.slots.Store(&slots)
 }
 
 func (t *tail) kindOf(tenant, kind string) uint32 {
@@ -165,11 +239,14 @@ func (t *tail) kindOf(tenant, kind string) uint32 {
 	return n
 }
 
-// walk calls yield with the positions below limit of the postings of a hash, the
-// newest first, until it says no.
+// walk calls yield with the positions below limit of the entries that have a term,
+// the newest first, until it says no. It may meet one twice.
 func (t *tail) walk(hash uint64, limit uint32, yield func(pos uint32) bool) {
-	c := t.chain(hash)
-	for {
+	x := t.term(hash)
+	if x == nil {
+		return
+	}
+	for c := t.chain(x); ; {
 		pos, ok := c.step()
 		if !ok || pos < limit && !yield(pos) {
 			return
@@ -177,27 +254,30 @@ func (t *tail) walk(hash uint64, limit uint32, yield func(pos uint32) bool) {
 	}
 }
 
-// A chain steps through the postings of a hash.
+// A chain steps through the entries that have a term.
 type chain struct {
-	all  [](*[chunkLen]posting)
-	hash uint64
-	at   uint32
+	term   *tailTerm // nil once newest was met
+	newest uint32
+	all    []*[chunkLen]posting
+	at     uint32
 }
 
-func (t *tail) chain(hash uint64) chain {
-	at := t.slots[hash&uint64(len(t.slots)-1)].Load()
-	return chain{all: t.postings.all(), hash: hash, at: at} // in this order: all has what at refers to
+func (t *tail) chain(x *tailTerm) chain {
+	newest, at := x.newest.Load(), x.head.Load() // in this order, see post
+	return chain{term: x, newest: newest, at: at, all: t.postings.all()}
 }
 
 func (c *chain) step() (pos uint32, ok bool) {
-	for c.at != 0 {
-		p := &c.all[(c.at-1)/chunkLen][(c.at-1)%chunkLen]
-		c.at = p.next
-		if p.hash == c.hash {
-			return p.pos &^ isIdentity, true
-		}
+	if c.term != nil {
+		c.term = nil
+		return c.newest, true
 	}
-	return 0, false
+	if c.at == 0 {
+		return 0, false
+	}
+	p := &c.all[(c.at-1)/chunkLen][(c.at-1)%chunkLen]
+	c.at = p.next
+	return p.pos, true
 }
 
 // last returns the newest entry below limit that has an identity.
@@ -238,7 +318,8 @@ type chunked[T any] struct {
 	chunks atomic.Pointer[[]*[chunkLen]T]
 }
 
-func (c *chunked[T]) add(x T) {
+// grow adds an element and returns it.
+func (c *chunked[T]) grow() *T {
 	if c.n%chunkLen == 0 {
 		var grown []*[chunkLen]T
 		if old := c.chunks.Load(); old != nil {
@@ -247,8 +328,9 @@ func (c *chunked[T]) add(x T) {
 		grown = append(grown, new([chunkLen]T))
 		c.chunks.Store(&grown)
 	}
-	(*c.chunks.Load())[c.n/chunkLen][c.n%chunkLen] = x
+	x := &(*c.chunks.Load())[c.n/chunkLen][c.n%chunkLen]
 	c.n++
+	return x
 }
 
 // len returns the number of elements. The adder's.

@@ -1,10 +1,13 @@
 // Package query is the filter language: its text, its parameters, its
-// expression tree and the evaluation of a tree on one document.
+// expression tree, the evaluation of a tree on one document, and what an index
+// can answer of it.
 //
 // The package knows fields and values. It opens no file and knows no event; the
 // table of [Fields] is all that it has of an entry. [Parse] and [FromParams]
 // make an [Expr], [Eval] answers whether a [Document] satisfies it, and
-// [JSONDocument] is a document over the canonical bytes of an entry.
+// [JSONDocument] is a document over the canonical bytes of an entry. An
+// [Extractor] reads the [Term]s of an entry, for an index, and [NewPlan] makes of
+// an Expr a [Plan] that asks for them.
 //
 // # Filter text
 //
@@ -44,4 +47,21 @@
 // A word or quoted text without a field is free text: a substring, ignoring
 // case, of any string value of the entry, except of the members named in
 // [JSONDocument.FoldedText].
+//
+// # Terms and plans
+//
+// Evaluation is the truth, and an index only narrows down on what to evaluate:
+// whenever Eval says that an expression holds for an entry, the expression's plan
+// chooses the entry's terms, and the entry is within the plan's bounds. The
+// opposite is not promised. Equality is answered by terms, for the fields that are
+// listed at [Term] and for paths of data, tags and changes; so are the order of
+// outcome and severity, and prefixes of type up to their last dot. Bounds come of
+// time, position and tenant where these must hold for the whole expression. For
+// negation, other prefixes, other comparisons, free text and all other fields a
+// plan says "every entry".
+//
+// A [Policy] leaves paths of data, tags and changes without terms. Who asks must
+// take a term that [Policy.Covers] does not cover for present. An entry with very
+// many values has the term [MoreField] in their place, which plans allow for by
+// themselves.
 package query

@@ -1,5 +1,13 @@
 package query
 
+// Limits of the terms of an entry.
+const (
+	MaxDataTerms  = maxDataTerms
+	MaxFieldBytes = maxFieldBytes
+	MaxTypeParts  = maxTypeParts
+	MaxEntryTerms = maxEntryTerms
+)
+
 // CompareNumbers compares two JSON numbers; ok is false if one is none.
 func CompareNumbers(a, b string) (c int, ok bool) {
 	x, okX := parseNumber([]byte(a))
@@ -12,6 +20,9 @@ func CompareNumbers(a, b string) (c int, ok bool) {
 
 // Vocabulary returns every name that Lookup knows without a path.
 func Vocabulary() map[string]*Field { return fieldNames }
+
+// TermFields returns the fields outside of data that terms may have.
+func TermFields() map[string]bool { return termFields }
 
 // Members returns the entry's members in their order.
 func Members() []string { return members[:] }

@@ -88,7 +88,7 @@ func memberName(b []byte, i int) (name []byte, start int, ok bool) {
 	if i >= len(b) || b[i] != '"' {
 		return nil, 0, false
 	}
-	end, ok := skipString(b, i)
+	end, _, ok := cutString(b, i)
 	if !ok || end+1 >= len(b) || b[end] != ':' {
 		return nil, 0, false
 	}

@@ -175,23 +175,63 @@ func (n *number) reach() int {
 // they are equal: 10, 10.0 and 1e1 have one key. It is no longer than the number
 // by more than a few bytes. ok is false when s is not a JSON number.
 func NumberKey(s string) (key string, ok bool) {
-	n, ok := parseNumber([]byte(s))
+	b, ok := appendNumberKey(nil, []byte(s))
+	return string(b), ok
+}
+
+// appendNumberKey appends the [NumberKey] of s. What it returns is of no use when
+// ok is false.
+func appendNumberKey(dst, s []byte) (out []byte, ok bool) {
+	if out, ok := appendPlainKey(dst, s); ok {
+		return out, true
+	}
+	n, ok := parseNumber(s)
 	if !ok {
-		return "", false
+		return dst, false
 	}
 	if len(n.digits) == 0 {
-		return "0", true
+		return append(dst, '0'), true
 	}
-	var b []byte
 	if n.negative {
-		b = append(b, '-')
+		dst = append(dst, '-')
 	}
-	b = append(append(b, n.digits...), 'e')
+	dst = append(append(dst, n.digits...), 'e')
 	if n.far == nil {
-		return string(strconv.AppendInt(b, n.exponent, 10)), true
+		return strconv.AppendInt(dst, n.exponent, 10), true
 	}
 	if n.below {
-		b = append(b, '-')
+		dst = append(dst, '-')
 	}
-	return string(append(b, n.far...)), true
+	return append(dst, n.far...), true
+}
+
+// appendPlainKey is appendNumberKey for numbers without an exponent, of which it
+// allocates nothing. ok is false for others.
+func appendPlainKey(dst, s []byte) (out []byte, ok bool) {
+	rest, negative := bytes.CutPrefix(s, []byte{'-'})
+	whole, rest := cutDigits(rest)
+	if len(whole) == 0 || whole[0] == '0' && len(whole) > 1 {
+		return dst, false
+	}
+	var fraction []byte
+	if len(rest) > 1 && rest[0] == '.' {
+		fraction, rest = cutDigits(rest[1:])
+	}
+	if len(rest) > 0 {
+		return dst, false
+	}
+	start := len(dst)
+	if negative {
+		dst = append(dst, '-')
+	}
+	first := len(dst)
+	dst = append(append(dst, whole...), fraction...)
+	all := bytes.TrimRight(dst[first:], "0")
+	digits := bytes.TrimLeft(all, "0")
+	if len(digits) == 0 {
+		return append(dst[:start], '0'), true
+	}
+	point := len(whole) - (len(all) - len(digits))
+	dst = append(dst[:first], digits...)
+	return strconv.AppendInt(append(dst, 'e'), int64(point), 10), true
 }

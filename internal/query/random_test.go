@@ -14,10 +14,11 @@ import (
 var (
 	someNames   = []string{"a", "b", "a.b", "c d", "", "é", `q"\`, "A", "x:y", "(", "\n"}
 	someStrings = []string{"a", "ab", "abc", "A", "B c", "10", "1e1", "true", "null", "", "é", "É", "k\u212a", `q"\`, "x..y",
-		"..", ".", "-a", "a*", "*", "OR", "10.0.0.1", "::ffff:10.0.0.1", ">1", "tab\t", "\x00", "a,b", "success", "warning"}
-	someNumbers = []string{"0", "-0", "1", "10", "10.0", "1e1", "1.5", "-1", "9007199254740993", "9007199254740992", "1e-9", "1E30"}
-	someTimes   = []string{"2026-01-01T00:00:00.000000000Z", "2026-01-01T23:59:59.999999999Z", "2026-03-09T12:00:00.000000000Z", "2025-12-31T10:00:00.500000000Z"}
-	someSpans   = []string{"2026-01-01", "2025-12-31", "24h", "70d", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00"}
+		"x.y.z", "x.", "..", ".", "-a", "a*", "*", "OR", "10.0.0.1", "::ffff:10.0.0.1", ">1", "tab\t", "\x00", "a,b", "success", "warning"}
+	someNumbers = []string{"0", "-0", "1", "10", "10.0", "1e1", "1.5", "-1", "9007199254740993", "9007199254740992", "1e-9", "1E30", "0.0001e4", "12.50",
+		"12.5", "1e400", "10E+399"}
+	someTimes = []string{"2026-01-01T00:00:00.000000000Z", "2026-01-01T23:59:59.999999999Z", "2026-03-09T12:00:00.000000000Z", "2025-12-31T10:00:00.500000000Z"}
+	someSpans = []string{"2026-01-01", "2025-12-31", "24h", "70d", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00"}
 )
 
 // pick draws one of a list.
@@ -105,11 +106,19 @@ func drawMember(t *rapid.T, name string) string {
 		return jsonString(t, pick(t, []string{"success", "failure", "pending", "unknown"}))
 	case "severity":
 		return jsonString(t, pick(t, []string{"debug", "info", "notice", "warning", "error", "critical"}))
-	case "duration_ms", "retention_days", "sequence", "position":
+	case "position":
+		return pick(t, []string{"0", "1", "2", "10", "18446744073709551615"})
+	case "duration_ms", "retention_days", "sequence":
 		return pick(t, someNumbers)
 	case "sensitive":
 		return pick(t, []string{"true", "false"})
-	case "actor", "entity", "error", "recorded_by":
+	case "actor":
+		actor := drawTyped(t, "type", "id", "name", "address")
+		if actor == "{}" {
+			return `{"on_behalf_of":` + drawTyped(t, "type", "id") + "}"
+		}
+		return strings.TrimSuffix(actor, "}") + `,"on_behalf_of":` + drawTyped(t, "type", "id", "name") + "}"
+	case "entity", "error", "recorded_by":
 		return drawTyped(t, "type", "id", "name", "address", "code", "message")
 	case "producer":
 		return `{"id":"a","sequence":` + pick(t, someNumbers) + "}"

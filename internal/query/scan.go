@@ -2,6 +2,8 @@ package query
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -25,6 +27,33 @@ func skipString(b []byte, i int) (end int, ok bool) {
 			return i, true
 		}
 	}
+}
+
+// cutString is skipString for short strings, and says whether there is an escape.
+func cutString(b []byte, i int) (end int, escaped, ok bool) {
+	if j := indexSpecial(b, i+1); j < len(b) && b[j] == '"' {
+		return j + 1, false, true
+	}
+	end, ok = skipString(b, i)
+	return end, true, ok
+}
+
+// indexSpecial returns where the first quote or backslash is from b[i] on, or the
+// length of b. It looks at eight bytes at a time: of their differences from the
+// byte looked for, that which is zero borrows from its highest bit.
+func indexSpecial(b []byte, i int) int {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		word := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := word^low*'"', word^low*'\\'
+		if found := ((quote-low)&^quote | (slash-low)&^slash) & high; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	return i
 }
 
 // skipValue returns where the compact JSON value that begins at b[i] ends. It is

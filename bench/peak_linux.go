@@ -1,0 +1,4 @@
+package main
+
+// peakUnit is what the system counts memory in.
+const peakUnit = 1 << 10
