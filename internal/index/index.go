@@ -61,7 +61,8 @@ type Index struct {
 
 	crowded atomic.Bool   // appends must wait
 	waiting atomic.Bool   // there is something to write once it is durable
-	work    chan struct{} // has room for one: there is something to maintain
+	work    chan struct{} // has room for one: there may be something to maintain
+	ripe    chan struct{} // has room for one: there may be something to merge
 }
 
 // maxWaiting bounds the closed tails that wait to be written before appends wait
@@ -70,7 +71,7 @@ const maxWaiting = 2
 
 // Open opens an index and looks at its files. [Index.Cover] comes next.
 func Open(o Options) (*Index, error) {
-	x := &Index{opts: o, hasher: NewHasher(o.Key), freed: make(chan struct{}), work: make(chan struct{}, 1)}
+	x := &Index{opts: o, hasher: NewHasher(o.Key), freed: make(chan struct{}), work: make(chan struct{}, 1), ripe: make(chan struct{}, 1)}
 	var err error
 	x.listed, err = x.list()
 	return x, err
@@ -307,8 +308,13 @@ func (x *Index) changedLocked() {
 	x.crowded.Store(holes || waiting > maxWaiting+1) // one of them is the active one
 	close(x.freed)
 	x.freed = make(chan struct{})
+	wake(x.work)
+	wake(x.ripe)
+}
+
+func wake(c chan struct{}) {
 	select {
-	case x.work <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -344,15 +350,15 @@ func (x *Index) Wait(ctx context.Context, done, dead <-chan struct{}) error {
 // durable.
 func (x *Index) Poke() {
 	if x.waiting.Load() {
-		select {
-		case x.work <- struct{}{}:
-		default:
-		}
+		wake(x.work)
 	}
 }
 
 // Work receives when there may be something for [Index.Maintain] to do.
 func (x *Index) Work() <-chan struct{} { return x.work }
+
+// Ripe receives when there may be something for [Index.Merge] to do.
+func (x *Index) Ripe() <-chan struct{} { return x.ripe }
 
 // condemn takes a run that could not be read out of use: its entries are read
 // from the log until they have a new one.

@@ -19,10 +19,10 @@ const mergeAt = 8
 // mergeMost bounds the runs of one merge.
 const mergeMost = 16
 
-// Maintain does the next thing that there is to do, one run at a time: it writes a
-// tail whose entries are all durable, fills a part of a hole, or merges runs. It
+// Maintain does the next thing that appends may wait for, one run at a time: it
+// writes a tail whose entries are all durable, or fills a part of a hole. It
 // reports whether it did anything; if so it should be called again. After an error
-// it should be called again later. One goroutine maintains.
+// it should be called again later. One goroutine maintains, and another may merge.
 func (x *Index) Maintain(ctx context.Context, durable engine.Position, fill Filler) (did bool, err error) {
 	if t := x.oldestClosed(durable); t != nil {
 		return true, x.pause(x.writeTail(t))
@@ -30,10 +30,18 @@ func (x *Index) Maintain(ctx context.Context, durable engine.Position, fill Fill
 	if h, ok := x.firstHole(durable); ok {
 		return true, x.pause(x.fillHole(ctx, h, fill))
 	}
-	if runs := x.mergeable(); runs != nil {
-		return true, x.merge(ctx, runs)
-	}
 	return false, nil
+}
+
+// Merge merges neighbouring runs into one if there are enough. It reports whether
+// there were; if so it should be called again. It takes seconds for millions of entries, and
+// nobody waits for it. One goroutine merges.
+func (x *Index) Merge(ctx context.Context) (did bool, err error) {
+	runs := x.mergeable()
+	if runs == nil {
+		return false, nil
+	}
+	return true, x.merge(ctx, runs)
 }
 
 // pause remembers why maintaining does not get on, so that appends do not wait

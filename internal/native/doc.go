@@ -2,9 +2,9 @@
 Package native is the embedded engine: a directory, one writer, no other service.
 
 It glues the log (internal/wal), which holds the entries, to what is derived from
-it: the Merkle tree and its signed checkpoints (merkle), and the lookup of ids
-and sequences. Only the log decides what is stored; everything else can be
-deleted and is rebuilt.
+it: the Merkle tree and its signed checkpoints (merkle), and the index of ids,
+entities and terms (internal/index). Only the log decides what is stored;
+everything else can be deleted and is rebuilt.
 
 # The commit loop
 
@@ -24,7 +24,8 @@ alone waits for one sync.
 	log/          segments (internal/wal)
 	tiles/        the tree's hashes, an array a level
 	checkpoint    the newest signed checkpoint
-	keys/         the checkpoint key
+	index/        runs of the index (internal/index)
+	keys/         the checkpoint key, and a secret that keys hashes and cursors
 	state         where the log ended when it was closed
 	reserve       space kept back so that a full disk can be closed cleanly
 */

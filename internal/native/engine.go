@@ -163,6 +163,8 @@ type Engine struct {
 	crowded    chan struct{}              // has room for one: much of the tree waits to be written
 	wanted     chan chan checkpointAnswer // asks checkpointLoop for a checkpoint
 	stopping   chan struct{}              // closed to end the loops other than commitLoop
+	working    context.Context            // ends with it
+	stop       context.CancelFunc         // of working
 	done       chan struct{}              // closed when Close begins
 
 	closing sync.Once
@@ -300,6 +302,7 @@ func (e *Engine) close() error {
 	}
 	close(e.done)
 	close(e.stopping)
+	e.stop()
 	if !e.loopsEnd() {
 		return errHung
 	}
@@ -339,6 +342,7 @@ func (e *Engine) loopsEnd() bool {
 func (e *Engine) closeHung() error {
 	close(e.done)
 	close(e.stopping)
+	e.stop()
 	return errHung
 }
 

@@ -91,7 +91,7 @@ func (e *Engine) feed(ctx context.Context, v *wal.View, from, to engine.Position
 
 // describeLoop describes the entries of one step of feed.
 func (e *Engine) describeLoop(ctx context.Context, v *wal.View, from, to engine.Position, dst []described) ([]described, error) {
-	var f engine.Facts
+	f := engine.Facts{Terms: make([]engine.Term, 0, 64)}
 	for raw, err := range v.Scan(ctx, from, to) {
 		if err != nil {
 			return dst, err
@@ -111,47 +111,39 @@ func (e *Engine) describeLoop(ctx context.Context, v *wal.View, from, to engine.
 // indexAgain is when maintaining the index is tried again after an error.
 const indexAgain = time.Second
 
-// indexLoop maintains the index: it writes what was added, fills what it lacks
-// and merges what has become many. It ends when stopping is closed.
+// indexLoop writes what the index was given and fills what it lacks. It ends when
+// stopping is closed.
 func (e *Engine) indexLoop() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	e.loops.Go(func() { e.cancelLoop(ctx, cancel) })
+	e.keepDoing(e.index.Work(), func(ctx context.Context) (bool, error) {
+		return e.index.Maintain(ctx, engine.Position(e.durable.Load()), e.fill)
+	})
+}
+
+// mergeLoop merges what of the index has become many. It ends when stopping is
+// closed.
+func (e *Engine) mergeLoop() {
+	e.keepDoing(e.index.Ripe(), e.index.Merge)
+}
+
+// keepDoing calls do until it has nothing to do, and again when it is woken; after
+// an error not before a while has passed. It ends when stopping is closed.
+func (e *Engine) keepDoing(wake <-chan struct{}, do func(context.Context) (bool, error)) {
 	for {
-		var again <-chan time.Time
-		did, err := e.index.Maintain(ctx, engine.Position(e.durable.Load()), e.fill)
-		if err != nil && ctx.Err() == nil {
+		did, err := do(e.working)
+		woken, again := wake, (<-chan time.Time)(nil)
+		if err != nil && e.working.Err() == nil {
 			e.opts.Logger.Error("index", "error", err)
-			again = time.After(indexAgain)
+			woken, again = nil, time.After(indexAgain)
 		}
-		if did && err == nil {
-			if ctx.Err() == nil {
-				continue
-			}
-			return
+		if did && err == nil && e.working.Err() == nil {
+			continue
 		}
 		select {
-		case <-e.index.Work():
-			if err != nil { // what comes meanwhile does not make it better
-				select {
-				case <-again:
-				case <-e.stopping:
-					return
-				}
-			}
+		case <-woken:
 		case <-again:
 		case <-e.stopping:
 			return
 		}
-	}
-}
-
-// cancelLoop ends ctx when stopping is closed.
-func (e *Engine) cancelLoop(ctx context.Context, cancel context.CancelFunc) {
-	select {
-	case <-e.stopping:
-		cancel()
-	case <-ctx.Done():
 	}
 }
 

@@ -56,6 +56,7 @@ func newEngine(opts Options) *Engine {
 		stopping:   make(chan struct{}),
 		done:       make(chan struct{}),
 	}
+	e.working, e.stop = context.WithCancel(context.Background())
 	e.spine.limit = e.opts.maxPending
 	return e
 }
@@ -159,6 +160,7 @@ func (e *Engine) openWriter() error {
 	e.loops.Go(w.integrateLoop)
 	e.loops.Go(func() { e.checkpointLoop(e.keeper) })
 	e.loops.Go(e.indexLoop)
+	e.loops.Go(e.mergeLoop)
 	if e.opts.ScrubInterval > 0 {
 		e.loops.Go(e.scrubLoop)
 	}
