@@ -149,25 +149,24 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 
 // record makes the record of an event.
 func (j *Journal) record(e *Encoded, d defaults) (engine.Record, error) {
-	r := engine.Record{Facts: engine.Facts{ID: e.ID(), Tenant: e.Tenant()}}
-	if r.ID == "" {
+	if d.id = e.ID(); d.id == "" {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return r, fmt.Errorf("make event id: %w", err)
+			return engine.Record{}, fmt.Errorf("make event id: %w", err)
 		}
-		r.ID = id.String()
+		d.id = id.String()
 	}
-	if r.Tenant == "" {
-		r.Tenant = j.opts.Tenant
-	}
-	if entity := e.Entity(); entity.Type != "" {
-		r.Entity = engine.Entity{Type: entity.Type, ID: entity.ID}
-	}
-	d.id, d.tenant = r.ID, r.Tenant
+	d.tenant = j.opts.Tenant
+	r := engine.Record{Same: func(stored []byte) bool { return sameContent(e, stored) }}
 	var err error
-	r.Body, err = e.finish(d)
-	r.Same = func(stored []byte) bool { return sameContent(e, stored) }
-	return r, err
+	if r.Body, err = e.finish(d); err != nil {
+		return r, err
+	}
+	r.Terms = []engine.Term{} // they are wanted
+	if err := j.facts.describe(&r.Facts, r.Body); err != nil {
+		return r, fmt.Errorf("read terms of event: %w", err)
+	}
+	return r, nil
 }
 
 // appendError gives an engine's error the name it has here.

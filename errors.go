@@ -1,6 +1,8 @@
 package annals
 
 import (
+	"errors"
+
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/native"
 )
@@ -40,6 +42,10 @@ var (
 	// ErrUnavailable reports that the disk does not answer or files cannot be
 	// opened. Nothing of this call was stored.
 	ErrUnavailable = engine.ErrUnavailable
+
+	// ErrIncomplete reports a search that could not examine everything: its budget
+	// came to an end, or damage may hide what was looked for.
+	ErrIncomplete = errors.New("annals: not everything could be examined")
 
 	// ErrNewerFormat reports a journal of a later format. Nothing was changed;
 	// use a newer program.

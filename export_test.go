@@ -8,3 +8,9 @@ func (o *Options) WithDefaults() (Options, error) {
 	d := o.withDefaults()
 	return d, d.validate()
 }
+
+// WriteNotice writes one of the journal's own events.
+func (j *Journal) WriteNotice(e Event) error {
+	n := notices{journal: j}
+	return n.write(e)
+}

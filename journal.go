@@ -19,6 +19,7 @@ type Journal struct {
 	opts   Options        // never changes
 	dir    *durable.OS    // never changes
 	engine *native.Engine // never changes
+	facts  *describer     // never changes
 
 	notices notices
 	closing sync.Once
@@ -73,7 +74,11 @@ func warnOpen(dir string, o *Options) {
 
 // open opens a journal on a file system.
 func open(fsys durable.FS, o Options) (*Journal, error) {
-	j := &Journal{opts: o}
+	facts, err := newDescriber(o.IndexData)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{opts: o, facts: facts}
 	j.notices.init(j)
 	n := native.Options{
 		FS:                  fsys,
@@ -85,7 +90,9 @@ func open(fsys durable.FS, o Options) (*Journal, error) {
 		CheckpointInterval:  o.CheckpointInterval,
 		ScrubInterval:       o.ScrubInterval,
 		ScrubBytesPerSecond: o.ScrubBytesPerSecond,
-		Describe:            describeFacts,
+		Describe:            facts.describe,
+		Policy:              facts.policy.String(),
+		Covers:              new(policies).covers,
 		Notify:              j.notices.take,
 		Now:                 o.Now,
 		Logger:              o.Logger,
@@ -94,19 +101,11 @@ func open(fsys durable.FS, o Options) (*Journal, error) {
 	if o.ReadOnly {
 		openEngine = native.OpenReader
 	}
-	var err error
 	if j.engine, err = openEngine(n); err != nil {
 		return nil, err
 	}
 	j.notices.start(j.engine.Recovery())
 	return j, nil
-}
-
-// describeFacts is the [engine.Describe] of events.
-func describeFacts(f *engine.Facts, entry []byte) error {
-	tenant, id, typ, entity, err := describe(entry)
-	*f = engine.Facts{Tenant: tenant, ID: id, Kind: typ, Entity: engine.Entity{Type: entity.Type, ID: entity.ID}, Terms: f.Terms[:0]}
-	return err
 }
 
 // ID returns the journal's id: 16 random bytes in hex, chosen when it was made.

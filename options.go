@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/annals-io/annals/internal/query"
 )
 
 // Tenants with a meaning of their own.
@@ -45,6 +47,13 @@ type Options struct {
 
 	// SegmentBytes is the size of a log file. Zero means 64 MiB; 64 KiB to 1 GiB.
 	SegmentBytes int64
+
+	// IndexData says which scalars of an event's data, changes and tags the index
+	// knows: "all", "none", or paths separated by commas, such as
+	// "data.region,data.user.*,tags.env", each with all below it. Empty means all.
+	// Answers do not depend on it, but a search for what the index does not know
+	// reads entries. A change applies to events from then on.
+	IndexData string
 
 	// SyncInterval gives up durability for speed: appends return before their
 	// events are on stable storage, which follows within this time, and receipts
@@ -112,6 +121,9 @@ func (o *Options) validate() error {
 		return fmt.Errorf("annals: ScrubBytesPerSecond is %d, want 0 or more", o.ScrubBytesPerSecond)
 	case o.Tenant == SystemTenant:
 		return fmt.Errorf("annals: Tenant %q is the journal's own", SystemTenant)
+	}
+	if _, err := query.ParsePolicy(o.IndexData); err != nil {
+		return fmt.Errorf("annals: IndexData: %w", err)
 	}
 	// What every event gets is checked once, as it will be then.
 	d := defaults{id: "x", time: time.Unix(0, 0), tenant: o.Tenant, recordedBy: o.RecordedBy, maxBytes: MaxEventBytes}

@@ -151,8 +151,8 @@ func later(a, b time.Time) time.Time {
 // that is none is a *[CorruptError].
 func (r *restorer) add(ctx context.Context, e engine.Entry) error {
 	a, err := engine.ParseAssigned(e.Bytes)
-	var facts engine.Facts
-	if err = errors.Join(err, describeFacts(&facts, e.Bytes)); err != nil {
+	facts := engine.Facts{Terms: []engine.Term{}} // terms are wanted
+	if err = errors.Join(err, r.dest.facts.describe(&facts, e.Bytes)); err != nil {
 		return &CorruptError{Path: wal.Dir, Offset: -1, First: e.Position, Next: e.Position + 1, Err: err}
 	}
 	if len(r.batch.Records) > 0 && (!a.RecordedAt.Equal(r.now) || r.bytes > 4<<20 || len(r.batch.Records) == MaxBatchEvents) {

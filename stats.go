@@ -1,8 +1,10 @@
 package annals
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -49,55 +51,92 @@ func timeText(t *time.Time) *string {
 	return new(t.UTC().Format(engine.TimeFormat))
 }
 
-// Stats counts the journal's entries by reading them, so its time grows with the
-// journal.
+// Stats describes the journal. It reads no more than the first and the last
+// readable entry: the events are counted as they are written.
 func (j *Journal) Stats(ctx context.Context) (Stats, error) {
-	s := j.counters()
-	for r, err := range j.engine.Scan(ctx, 0, j.engine.Size()) {
-		if c, ok := asCorrupt(err); ok {
-			s.Unreadable += uint64(c.Next - c.First)
-			continue
-		}
-		if err != nil {
-			return s, err
-		}
-		if s.count(r.Bytes) != nil {
-			s.Unreadable++
-		}
-	}
-	return s, nil
-}
-
-// counters returns what is known without reading.
-func (j *Journal) counters() Stats {
 	e := j.engine.Stats()
-	return Stats{
+	s := Stats{
 		Entities: e.Entities, LogBytes: e.LogBytes, TreeBytes: e.TreeBytes, IndexBytes: e.IndexBytes,
 		Segments: e.Segments, CheckpointSize: e.Checkpoint, ByType: make(map[string]uint64),
 		Groups: e.Groups, Syncs: e.Syncs, SlowestSync: e.SlowestSync,
 		DiskFull: e.DiskFull, Stalled: e.Stalled, ReadOnly: e.ReadOnly,
 	}
+	size := j.Size() // before the kinds, which are then those of as many entries at least
+	if err := j.countKinds(ctx, &s); err != nil {
+		return s, err
+	}
+	counted := min(s.Events+s.SystemEvents, uint64(size))
+	s.Unreadable = max(uint64(size)-counted, hidden(j.Damage(), size))
+	return s, j.recordedTimes(ctx, &s)
 }
 
-// count adds an entry.
-func (s *Stats) count(entry []byte) error {
-	tenant, _, typ, _, err := describe(entry)
-	if err != nil {
-		return err
+// countKinds sets the numbers of events. What has no kind is none.
+func (j *Journal) countKinds(ctx context.Context, s *Stats) error {
+	kinds, err := j.engine.Kinds(ctx)
+	for _, k := range kinds {
+		switch {
+		case k.Kind == "":
+			continue
+		case k.Tenant == SystemTenant:
+			s.SystemEvents += k.Count
+		default:
+			s.Events += k.Count
+		}
+		s.ByType[k.Kind] += k.Count
 	}
-	a, err := engine.ParseAssigned(entry)
-	if err != nil {
-		return err
+	return err
+}
+
+// hidden returns how many of the first size positions damage hides.
+func hidden(damage []*CorruptError, size Position) (n uint64) {
+	all := slices.SortedFunc(slices.Values(damage), func(a, b *CorruptError) int { return cmp.Compare(a.First, b.First) })
+	done := Position(0)
+	for _, c := range all {
+		if first, next := max(c.First, done), min(c.Next, size); first < next {
+			n += uint64(next - first)
+			done = next
+		}
 	}
-	if tenant == SystemTenant {
-		s.SystemEvents++
-	} else {
-		s.Events++
+	return n
+}
+
+// maxEndReads bounds how many damaged entries are passed in search of a readable
+// one at an end of the journal.
+const maxEndReads = 1000
+
+// recordedTimes sets the times of the first and the last readable entry.
+func (j *Journal) recordedTimes(ctx context.Context, s *Stats) (err error) {
+	if s.FirstRecordedAt, err = j.endTime(ctx, false); err == nil {
+		s.LastRecordedAt, err = j.endTime(ctx, true)
 	}
-	s.ByType[typ]++
-	if s.FirstRecordedAt == nil {
-		s.FirstRecordedAt = new(a.RecordedAt)
+	return err
+}
+
+// endTime returns when the first readable entry, or the last one, was recorded,
+// nil if there is none.
+func (j *Journal) endTime(ctx context.Context, last bool) (*time.Time, error) {
+	from, to := Position(0), j.Size()
+	for tries := 0; from < to && tries < maxEndReads; tries++ {
+		p := from
+		if last {
+			p = to - 1
+		}
+		e, err := j.At(ctx, p)
+		if err == nil {
+			return &e.RecordedAt, nil
+		}
+		c, damage := asCorrupt(err)
+		if !damage {
+			return nil, err
+		}
+		switch {
+		case !last:
+			from = max(p+1, c.Next)
+		case c.First < c.Next:
+			to = min(p, c.First)
+		default:
+			to = p
+		}
 	}
-	s.LastRecordedAt = new(a.RecordedAt)
-	return nil
+	return nil, nil
 }

@@ -135,7 +135,8 @@ type Entry struct {
 func (e *Entry) Hash() Hash { return sha256.Sum256(e.Bytes) }
 
 // A Describe reads the facts of a finished entry into f, whose Terms it may
-// reuse. It keeps nothing of the entry. The journal gives it to an engine, which
+// reuse. Where f.Terms is nil neither terms nor time are wanted, which may save most
+// of the work. It keeps nothing of the entry. The journal gives it to an engine, which
 // uses it to rebuild what it derives from its entries; it may be called from any
 // goroutine.
 type Describe func(f *Facts, entry []byte) error

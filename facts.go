@@ -1,0 +1,87 @@
+package annals
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/query"
+)
+
+// A describer tells an engine what searches can ask for of an event. It may be
+// used concurrently.
+type describer struct {
+	policy  *query.Policy // never changes
+	readers sync.Pool     // of *query.Extractor
+}
+
+func newDescriber(indexData string) (*describer, error) {
+	policy, err := query.ParsePolicy(indexData)
+	if err != nil {
+		return nil, err
+	}
+	d := &describer{policy: policy}
+	d.readers.New = func() any { return new(query.Extractor) }
+	return d, nil
+}
+
+// describe is the [engine.Describe] of events. The entry may end before its
+// recorded_at. A damaged entry may pass where no terms are wanted.
+func (d *describer) describe(f *engine.Facts, entry []byte) error {
+	if f.Terms == nil {
+		tenant, id, typ, entity, err := describe(entry)
+		*f = engine.Facts{Tenant: tenant, ID: id, Kind: typ, Entity: engine.Entity{Type: entity.Type, ID: entity.ID}}
+		return err
+	}
+	x := d.readers.Get().(*query.Extractor)
+	defer d.readers.Put(x)
+	got, err := x.Read(entry, d.policy)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNotEntry, err)
+	}
+	at, detail := parseTime([]byte(got.Time))
+	if detail != "" || got.Tenant == "" || got.ID == "" || got.Type == "" {
+		return errNotEntry
+	}
+	terms := slices.Grow(f.Terms[:0], len(got.Terms))
+	for _, t := range got.Terms {
+		terms = append(terms, engine.Term(t))
+	}
+	*f = engine.Facts{Tenant: got.Tenant, ID: got.ID, Entity: engine.Entity(got.Entity), Kind: got.Type, Time: at, Terms: terms}
+	return nil
+}
+
+// policies answer for the policies under which entries were indexed, which need
+// not be today's.
+type policies struct {
+	mu     sync.Mutex
+	parsed map[string]*query.Policy // guarded by mu; nil for what is no policy
+}
+
+// maxPolicies bounds how many are kept.
+const maxPolicies = 100
+
+// covers reports whether an entry that was indexed under a policy has every term
+// of a field that it can have.
+func (p *policies) covers(policy, field string) bool {
+	known := p.policy(policy)
+	return known != nil && known.Covers(field)
+}
+
+func (p *policies) policy(text string) *query.Policy {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known, ok := p.parsed[text]; ok {
+		return known
+	}
+	known, err := query.ParsePolicy(text)
+	if err != nil {
+		known = nil // a later program's: nothing is certain
+	}
+	if p.parsed == nil || len(p.parsed) >= maxPolicies {
+		p.parsed = make(map[string]*query.Policy)
+	}
+	p.parsed[text] = known
+	return known
+}

@@ -1,0 +1,330 @@
+package annals
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/query"
+)
+
+// A search is a query that was understood: what is looked for, where, and in
+// which order. It never changes.
+type search struct {
+	journal *Journal
+	expr    query.Expr
+	plan    *query.Plan
+	tenants tenantSet
+	desc    bool
+
+	from, to Position // where matches can be, of what there was at the first page
+	budget   int      // negative: none
+
+	// Of pages.
+	limit     int // zero: none
+	wantTotal bool
+	resumed   bool    // there was a page before
+	start     cursor  // where this one begins
+	skip      int     // matches to leave out first
+	total     *uint64 // as a page before has counted it
+	binding   binding // of cursors
+}
+
+// end returns the cursor's place when nothing is left.
+func (s *search) end() Position {
+	if s.desc {
+		return s.from
+	}
+	return s.to
+}
+
+// matcher returns a matcher of all that is left for this page and those behind it.
+func (s *search) matcher() *matcher {
+	m := &matcher{search: s, from: s.from, to: s.to}
+	if s.resumed && s.desc {
+		m.to = max(m.from, min(m.to, s.start.next))
+	} else if s.resumed {
+		m.from = min(m.to, max(m.from, s.start.next))
+	}
+	return m
+}
+
+// A matcher finds the entries of a search, and keeps account of what is left.
+type matcher struct {
+	*search
+	from, to Position // not examined yet
+	examined uint64
+	bytes    uint64
+	spent    bool // the budget has come to its end, and something was left
+
+	doc query.JSONDocument
+}
+
+// place returns where a search goes on.
+func (m *matcher) place() Position {
+	if m.desc {
+		return m.to
+	}
+	return m.from
+}
+
+// done reports whether nothing is left, or cannot be there.
+func (m *matcher) done() bool { return m.from >= m.to || m.plan.Empty() }
+
+// matches yields the entries that the search chooses among what is left, and
+// damage that may hide some as *[CorruptError]. Any other error ends it. The
+// bytes of an entry are valid until the next step.
+func (m *matcher) matches(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		q, err := m.query(ctx)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		if q == nil {
+			m.exhaust()
+			return
+		}
+		for r, err := range m.journal.engine.Search(ctx, *q) {
+			if m.from >= m.to {
+				return
+			}
+			if m.overspent() {
+				m.spent = true
+				return
+			}
+			e, ok, err := m.examine(r, err)
+			if (ok || err != nil) && !yield(e, err) {
+				return
+			}
+			if _, damage := asCorrupt(err); err != nil && !damage {
+				return
+			}
+		}
+		m.exhaust()
+	}
+}
+
+// exhaust notes that nothing is left.
+func (m *matcher) exhaust() {
+	if m.desc {
+		m.to = m.from
+	} else {
+		m.from = m.to
+	}
+}
+
+// overspent reports whether another entry would be one too many.
+func (m *matcher) overspent() bool {
+	return m.budget >= 0 && (m.examined >= uint64(m.budget) || m.bytes/budgetBytes >= uint64(m.budget))
+}
+
+// examine looks at what the engine yields, which may be more than was asked for.
+func (m *matcher) examine(r engine.Entry, err error) (e Entry, ok bool, _ error) {
+	if err == nil {
+		e, err = parseEntry(r.Position, r.Bytes)
+	}
+	if err != nil {
+		if c, damage := asCorrupt(err); damage && c.First < c.Next {
+			m.examined++
+			m.passDamage(c)
+		}
+		return Entry{}, false, err
+	}
+	m.examined++
+	m.bytes += uint64(len(r.Bytes))
+	if e.Position < m.from || e.Position >= m.to {
+		return Entry{}, false, nil
+	}
+	m.pass(e.Position)
+	return e, m.match(&e), nil
+}
+
+// pass notes that position p, and what comes before it in the order of the
+// search, is not left.
+func (m *matcher) pass(p Position) {
+	if m.desc {
+		m.to = p
+	} else {
+		m.from = p + 1
+	}
+}
+
+// passDamage passes the first position that damage can be about: the engine may
+// still find readable entries behind that one.
+func (m *matcher) passDamage(c *CorruptError) {
+	if first := max(c.First, m.from); !m.desc && first < m.to {
+		m.pass(first)
+	}
+	if last := min(c.Next, m.to); m.desc && last > m.from {
+		m.pass(last - 1)
+	}
+}
+
+// match reports whether the search chooses an entry.
+func (m *matcher) match(e *Entry) bool {
+	tenant, _ := e.Member("tenant")
+	if !m.tenants.hasQuoted(tenant) {
+		return false
+	}
+	m.doc.Reset(e.JSON)
+	return query.Eval(m.expr, &m.doc)
+}
+
+// query returns what the engine is asked for, nil if nothing can be there. The
+// tenants that there are must be asked for after the end of the search is known:
+// then all of its entries are theirs.
+func (m *matcher) query(ctx context.Context) (*engine.Query, error) {
+	if m.done() {
+		return nil, nil
+	}
+	q := &engine.Query{
+		Filter: engineFilter(m.plan.Filter), From: m.from, To: m.to,
+		Since: m.plan.Since, Until: m.plan.Until, Descending: m.desc,
+	}
+	if m.tenants.producers && q.Filter == nil && m.plan.Tenants == nil {
+		return q, nil // of every tenant: the journal's own entries are few
+	}
+	names := slices.Collect(maps.Keys(m.tenants.names))
+	if m.plan.Tenants != nil {
+		names = slices.DeleteFunc(slices.Clone(m.plan.Tenants), func(name string) bool { return !m.tenants.has(name) })
+	} else if m.tenants.producers {
+		kinds, err := m.journal.engine.Kinds(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range kinds {
+			if !m.tenants.names[k.Tenant] && m.tenants.has(k.Tenant) {
+				names = append(names, k.Tenant)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	slices.Sort(names)
+	q.Tenants = slices.Compact(names)
+	return q, nil
+}
+
+// engineFilter returns a plan's filter as engines have it.
+func engineFilter(n query.Node) engine.Filter {
+	switch n := n.(type) {
+	case nil:
+		return nil
+	case query.All:
+		return engine.All(engineFilters(n))
+	case query.Any:
+		return engine.Any(engineFilters(n))
+	case query.Term:
+		return engine.Has(n)
+	case query.ID:
+		return engine.Has(engine.IDTerm(string(n)))
+	case query.Entity:
+		return engine.Has(engine.EntityTerm(engine.Entity(n)))
+	}
+	panic("annals: internal error: unknown node of a plan")
+}
+
+func engineFilters(nodes []query.Node) []engine.Filter {
+	out := make([]engine.Filter, len(nodes))
+	for i, n := range nodes {
+		out[i] = engineFilter(n)
+	}
+	return out
+}
+
+// A tenantSet says whose entries a search is about.
+type tenantSet struct {
+	names     map[string]bool
+	producers bool // every tenant but the journal's own
+}
+
+// everyProducer is the name that stands for every tenant but the journal's own.
+const everyProducer = "*"
+
+func newTenantSet(names []string) (tenantSet, error) {
+	s := tenantSet{names: make(map[string]bool, len(names))}
+	if len(names) > maxTenants {
+		return s, invalidParam("tenant", "%d tenants, at most %d; * means every one", len(names), maxTenants)
+	}
+	for _, name := range names {
+		switch name {
+		case "":
+			return s, invalidParam("tenant", "empty")
+		case everyProducer:
+			s.producers = true
+		default:
+			s.names[name] = true
+		}
+	}
+	return s, nil
+}
+
+func (s *tenantSet) has(name string) bool {
+	return s.names[name] || s.producers && name != SystemTenant
+}
+
+// hasQuoted is has for a canonical JSON string.
+func (s *tenantSet) hasQuoted(raw []byte) bool {
+	if len(raw) < 2 {
+		return false
+	}
+	if name := raw[1 : len(raw)-1]; bytes.IndexByte(name, '\\') < 0 {
+		return s.names[string(name)] || s.producers && string(name) != SystemTenant
+	}
+	return s.has(unquote(raw))
+}
+
+// intersect returns what both sets have.
+func (s tenantSet) intersect(t tenantSet) tenantSet {
+	both := tenantSet{names: make(map[string]bool), producers: s.producers && t.producers}
+	for name := range s.names {
+		if t.has(name) {
+			both.names[name] = true
+		}
+	}
+	for name := range t.names {
+		if s.has(name) {
+			both.names[name] = true
+		}
+	}
+	return both
+}
+
+// list returns the names of the set, sorted.
+func (s *tenantSet) list() []string {
+	names := slices.Sorted(maps.Keys(s.names))
+	if s.producers {
+		names = append([]string{everyProducer}, names...)
+	}
+	return names
+}
+
+func (s *tenantSet) String() string {
+	const most = 10
+	names := s.list()
+	switch {
+	case s.producers && len(names) == 1:
+		return "of every tenant"
+	case len(names) == 0:
+		return "of no tenant"
+	}
+	var b strings.Builder
+	b.WriteString("of tenant")
+	for i, name := range names[:min(len(names), most)] {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, " %q", name)
+	}
+	if len(names) > most {
+		fmt.Fprintf(&b, " and %d more", len(names)-most)
+	}
+	return b.String()
+}
