@@ -140,13 +140,14 @@ func (s *suite) entries() []engine.Entry {
 // returns the entries.
 func (s *suite) audit() []engine.Entry {
 	s.Helper()
-	all := s.entries()
+	t := s.truth()
+	all := t.entries
 	if size := s.e.Size(); size != engine.Position(len(all)) {
 		s.Errorf("scan yields %d entries, size is %d", len(all), size)
 	}
 	a := auditor{suite: s, ids: make(map[key]bool), sequences: make(map[key]engine.Sequence)}
 	for i := range all {
-		if err := a.entry(engine.Position(i), &all[i]); err != nil {
+		if err := a.entry(engine.Position(i), &all[i], &t.facts[i]); err != nil {
 			s.Errorf("entry %d: %v", i, err)
 		}
 	}
@@ -162,6 +163,7 @@ func (s *suite) audit() []engine.Entry {
 	if stats.Entries != uint64(len(all)) || stats.Entities != uint64(len(a.sequences)) || stats.ReadOnly {
 		s.Errorf("stats are %+v, want %d entries of %d entities, writable", stats, len(all), len(a.sequences))
 	}
+	s.auditIndex(t)
 	s.auditCheckpoint(all)
 	return all
 }
@@ -174,13 +176,9 @@ type auditor struct {
 	sequences map[key]engine.Sequence // without their ids
 }
 
-func (a *auditor) entry(p engine.Position, e *engine.Entry) error {
+func (a *auditor) entry(p engine.Position, e *engine.Entry, k *engine.Facts) error {
 	assigned, err := engine.ParseAssigned(e.Bytes)
 	if err != nil {
-		return err
-	}
-	var k engine.Facts
-	if err := describe(&k, e.Bytes); err != nil {
 		return err
 	}
 	id, entity := key{Tenant: k.Tenant, ID: k.ID}, key{Tenant: k.Tenant, Entity: k.Entity}

@@ -14,7 +14,7 @@ An engine's own test calls [Run] with a function that makes empty storage:
 The suite closes what it opens, and opens the same storage again to see what is
 left. It assumes nothing about where an engine keeps its data. After each case it
 audits the whole engine, before and after a reopening: order, sequences, times,
-hashes, lookups and what the checkpoint says must agree.
+hashes, lookups, searches, counts and what the checkpoint says must agree.
 
 Faults of the disk, the network and the process are not its business: those are
 an engine's own to inject.
@@ -37,7 +37,7 @@ const patience = 2 * time.Minute
 
 // A Config is what the suite wants an engine to be opened with.
 type Config struct {
-	// Describe reads the key of the suite's entries.
+	// Describe reads the facts of the suite's entries: all of them only when asked.
 	Describe engine.Describe
 
 	// Now is the clock for recorded_at. It may jump and stand still.
@@ -65,7 +65,7 @@ type testCase struct {
 }
 
 // cases are grouped as the contract is.
-var cases = slices.Concat(orderCases, duplicateCases, expectCases, readCases, limitCases, lifeCases)
+var cases = slices.Concat(orderCases, duplicateCases, expectCases, readCases, searchCases, answerCases, limitCases, lifeCases)
 
 // test runs a case on new storage.
 func (c *testCase) test(t testing.TB, newStorage func(t testing.TB, c Config) Open) {
@@ -78,16 +78,20 @@ func (c *testCase) test(t testing.TB, newStorage func(t testing.TB, c Config) Op
 			t.Logf("rule: %s", c.rule)
 		}
 	}()
-	s.open = newStorage(t, Config{Describe: describe, Now: s.clock.now})
+	s.storage = func() Open { return newStorage(t, Config{Describe: describeAsked, Now: s.clock.now}) }
+	s.open = s.storage()
 	s.start()
 	defer func() { s.e.Close() }() // of a case that ended early; else it is closed already
 	c.run(s)
 	if t.Failed() {
 		return
 	}
-	before := s.audit()
+	before, secret := s.audit(), s.auditSecret()
 	s.reopen()
 	s.sameEntries(before, s.audit())
+	if s.auditSecret() != secret {
+		s.Error("the secret of a purpose changed while the engine was closed")
+	}
 	s.stop()
 }
 
@@ -98,6 +102,8 @@ type suite struct {
 	clock clock
 	open  Open
 	e     engine.Engine
+
+	storage func() Open // makes other empty storage
 }
 
 // start opens the engine.

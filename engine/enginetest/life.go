@@ -53,10 +53,15 @@ func closed(s *suite) {
 	_, scanNoneErr := drain(s.e.Scan(s.ctx, 2, 2))
 	_, followErr := drain(s.e.Follow(s.ctx, 0))
 	_, followEndErr := drain(s.e.Follow(s.ctx, 2))
+	_, searchErr := drain(s.e.Search(s.ctx, engine.Query{}))
+	_, searchNoneErr := drain(s.e.Search(s.ctx, of(engine.Any{})))
+	_, estimateErr := s.e.Estimate(s.ctx, engine.Query{})
+	_, kindsErr := s.e.Kinds(s.ctx)
 	for what, err := range map[string]error{
 		"append of something new": s.appendRaw(item{id: "c"}), "append of a duplicate": s.appendRaw(x), "append of nothing": s.appendRaw(),
 		"read": readErr, "read of no entry": noneErr, "find": findErr, "last sequence": lastErr, "checkpoint": checkpointErr,
 		"scan": scanErr, "scan of nothing": scanNoneErr, "follow": followErr, "follow from the end": followEndErr,
+		"search": searchErr, "search of nothing": searchNoneErr, "estimate": estimateErr, "kinds": kindsErr,
 	} {
 		if !errors.Is(err, engine.ErrClosed) {
 			s.Errorf("%s after close: %v", what, err)
@@ -120,7 +125,10 @@ func (s *suite) readUntilClosed() error {
 		_, lastErr := s.e.LastSequence(s.ctx, "t", thing("a"))
 		_, scanErr := drain(s.e.Scan(s.ctx, 0, 10))
 		_, checkpointErr := s.e.Checkpoint(s.ctx)
-		all := []error{findErr, readErr, lastErr, scanErr, checkpointErr}
+		_, searchErr := drain(s.e.Search(s.ctx, of(engine.Has(kindTerm("test.happened")))))
+		_, estimateErr := s.e.Estimate(s.ctx, engine.Query{})
+		_, kindsErr := s.e.Kinds(s.ctx)
+		all := []error{findErr, readErr, lastErr, scanErr, checkpointErr, searchErr, estimateErr, kindsErr}
 		for i, err := range all {
 			if err != nil && !errors.Is(err, engine.ErrClosed) {
 				return fmt.Errorf("read %d beside close: %w", i, err)

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"iter"
@@ -20,7 +21,10 @@ import (
 type memStore struct {
 	fault     string // what it does wrong; empty means nothing
 	now       func() time.Time
+	describe  engine.Describe
+	secret    [32]byte
 	entries   [][]byte
+	facts     []engine.Facts // of the entries
 	ids       map[key]engine.Position
 	sequences map[key]engine.Sequence
 	last      time.Time
@@ -38,7 +42,8 @@ func newMemStore(fault string) func(testing.TB, Config) Open {
 		if err != nil {
 			t.Fatal(err)
 		}
-		st := &memStore{fault: fault, now: c.Now, ids: make(map[key]engine.Position), sequences: make(map[key]engine.Sequence), signer: signer}
+		st := &memStore{fault: fault, now: c.Now, describe: c.Describe, ids: make(map[key]engine.Position), sequences: make(map[key]engine.Sequence), signer: signer}
+		rand.Read(st.secret[:])
 		return func() (engine.Engine, error) { return st.open(), nil }
 	}
 }
@@ -53,13 +58,17 @@ func (st *memStore) open() *memEngine {
 		st.last = time.Time{}
 	case "loses the newest entry when reopened":
 		st.entries = st.entries[:max(0, len(st.entries)-1)]
+	case "makes a new secret when reopened":
+		rand.Read(st.secret[:])
 	}
+	st.rebuild()
 	return &memEngine{memStore: st, done: make(chan struct{}), grown: make(chan struct{})}
 }
 
 // A memEngine is the plainest engine there is, and wrong in one chosen way.
 type memEngine struct {
-	mu sync.Mutex
+	appending sync.Mutex // taken before mu
+	mu        sync.Mutex
 	*memStore
 	grown  chan struct{} // closed at the next append
 	done   chan struct{} // closed by Close
@@ -67,13 +76,7 @@ type memEngine struct {
 }
 
 // has reports whether the engine has a fault.
-func (e *memEngine) has(fault string) bool {
-	faultsAsked.Store(fault, true)
-	return e.fault == fault
-}
-
-// faultsAsked holds the faults that the code above and below knows.
-var faultsAsked sync.Map
+func (e *memEngine) has(fault string) bool { return e.fault == fault }
 
 func (e *memEngine) idKey(r *engine.Record) key {
 	if e.has("shares ids between tenants") {
@@ -93,6 +96,8 @@ func (e *memEngine) entityKey(tenant string, entity engine.Entity) key {
 }
 
 func (e *memEngine) Append(ctx context.Context, b engine.Batch) ([]engine.Receipt, error) {
+	e.appending.Lock()
+	defer e.appending.Unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed && !e.has("appends when closed") {
@@ -110,14 +115,16 @@ func (e *memEngine) Append(ctx context.Context, b engine.Batch) ([]engine.Receip
 	}
 	if e.has("checks no expectation while others append") {
 		e.mu.Unlock()
+		e.appending.Unlock()
 		time.Sleep(time.Millisecond) // of a bubble: everybody else goes on
+		e.appending.Lock()
 		e.mu.Lock()
 	} else if fresh > 0 || e.has("checks expectations of duplicates") {
 		if err := e.checkExpectations(b.Expect); err != nil {
 			return nil, err
 		}
 	}
-	receipts := e.store(b)
+	receipts := e.storeAll(b)
 	if fresh > 0 && !e.has("wakes no follower") {
 		close(e.grown)
 		e.grown = make(chan struct{})
@@ -245,6 +252,7 @@ func (e *memEngine) place(r *engine.Record, at time.Time) engine.Receipt {
 		x.Hash = sha256.Sum256(r.Body)
 	}
 	e.entries = append(e.entries, entry)
+	e.keepFacts(r)
 	return x
 }
 
@@ -378,6 +386,9 @@ func (e *memEngine) Find(_ context.Context, tenant, id string) (engine.Position,
 		return 0, engine.ErrClosed
 	}
 	p, ok := e.ids[e.idKey(&engine.Record{Facts: engine.Facts{Tenant: tenant, ID: id}})]
+	if ok && e.has("finds the newest 1,000") && int(p) < len(e.entries)-1000 {
+		ok = false
+	}
 	if !ok && !e.has("finds what is not there") {
 		return 0, engine.ErrNotFound
 	}
@@ -391,24 +402,14 @@ func (e *memEngine) LastSequence(_ context.Context, tenant string, entity engine
 		return 0, engine.ErrClosed
 	}
 	n := e.sequences[e.entityKey(tenant, entity)]
+	if e.has("knows 1,000 entities") && len(e.sequences) > 1000 && len(entity.ID)%4 == 0 {
+		return 0, nil
+	}
 	if e.has("counts ahead") && n > 0 {
 		n++
 	}
 	return n, nil
 }
-
-// Search gives everything there is: a superset of any answer.
-func (e *memEngine) Search(ctx context.Context, q engine.Query) iter.Seq2[engine.Entry, error] {
-	return e.Scan(ctx, q.From, e.Size())
-}
-
-func (e *memEngine) Estimate(context.Context, engine.Query) (engine.Estimate, error) {
-	return engine.Estimate{}, nil
-}
-
-func (e *memEngine) Kinds(context.Context) ([]engine.KindCount, error) { return nil, nil }
-
-func (e *memEngine) Secret(purpose string) [32]byte { return sha256.Sum256([]byte(purpose)) }
 
 func (e *memEngine) Size() engine.Position {
 	e.mu.Lock()

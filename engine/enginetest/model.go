@@ -3,7 +3,10 @@ package enginetest
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
+	"slices"
+	"time"
 
 	"github.com/annals-io/annals/engine"
 )
@@ -14,26 +17,79 @@ func randomOperations(s *suite) {
 		m := model{tenant: fmt.Sprint("seed", seed), base: s.e.Size(), ids: make(map[string]placed), sequences: make(map[engine.Entity]engine.Sequence)}
 		r := rand.New(rand.NewPCG(seed, 0))
 		for step := range 150 {
-			if r.IntN(50) == 0 {
-				s.reopen()
-			}
-			items, expect := m.random(r)
-			want, allowed := m.append(items, expect)
-			got, err := s.try(items, expect...)
-			if err := differs(want, got, allowed, err); err != nil {
-				s.Fatalf("seed %d, step %d: append of %v expecting %v: %v", seed, step, items, expect, err)
+			if err := m.step(s, r); err != nil {
+				s.Fatalf("seed %d, step %d: %v", seed, step, err)
 			}
 		}
 	}
 }
 
-// A model is the contract of Append in the plainest words.
+// A model is the contract in the plainest words.
 type model struct {
 	tenant    string          // of all its items
 	base      engine.Position // entries that were there before
-	size      engine.Position // entries since
+	log       []placed        // entries since
 	ids       map[string]placed
 	sequences map[engine.Entity]engine.Sequence
+}
+
+// step does something to an engine and compares what it says.
+func (m *model) step(s *suite, r *rand.Rand) error {
+	switch r.IntN(50) {
+	case 0:
+		s.reopen()
+	case 1, 2, 3, 4, 5, 6:
+		return m.searches(s, r)
+	case 7, 8, 9, 10:
+		return m.lookups(s, r)
+	}
+	items, expect := m.random(r)
+	want, allowed := m.append(items, expect)
+	got, err := s.try(items, expect...)
+	if err := differs(want, got, allowed, err); err != nil {
+		return fmt.Errorf("append of %v expecting %v: %w", items, expect, err)
+	}
+	return nil
+}
+
+// lookups compares a few things that the engine knows or does not know.
+func (m *model) lookups(s *suite, r *rand.Rand) error {
+	for range 5 {
+		id, e := m.randomID(r), thing(fmt.Sprint(r.IntN(6)-1))
+		want, stored := m.ids[id]
+		p, err := s.e.Find(s.ctx, m.tenant, id)
+		if found := !errors.Is(err, engine.ErrNotFound); found != stored || found && (err != nil || p != want.position) {
+			return fmt.Errorf("find of %q: position %d, %v, want %+v", id, p, err, want)
+		}
+		if q, err := s.e.LastSequence(s.ctx, m.tenant, e); err != nil || q != m.sequences[e] {
+			return fmt.Errorf("last sequence of %v is %d, %v, want %d", e, q, err, m.sequences[e])
+		}
+	}
+	kinds, err := s.e.Kinds(s.ctx)
+	if t := s.truth(); err != nil || !slices.Equal(kinds, t.kinds()) {
+		return fmt.Errorf("kinds are %+v, %v, want %+v", kinds, err, t.kinds())
+	}
+	return nil
+}
+
+// searches compares what is stored, and what the engine finds of it.
+func (m *model) searches(s *suite, r *rand.Rand) error {
+	t := s.truth()
+	if got, want := len(t.facts), int(m.base)+len(m.log); got != want {
+		return fmt.Errorf("there are %d entries, want %d", got, want)
+	}
+	for i := range m.log {
+		if want := m.log[i].facts(); !sameFacts(&t.facts[int(m.base)+i], &want) {
+			return fmt.Errorf("entry %d is %+v, want %+v", int(m.base)+i, t.facts[int(m.base)+i], want)
+		}
+	}
+	for range 5 {
+		q := m.randomQuery(r)
+		if err := s.searches(t, q); err != nil {
+			return fmt.Errorf("search for %+v: %w", q, err)
+		}
+	}
+	return nil
 }
 
 // A placed is a stored item.
@@ -43,15 +99,26 @@ type placed struct {
 	sequence engine.Sequence
 }
 
+// randomID returns an id that is stored, or may be one day.
+func (m *model) randomID(r *rand.Rand) string { return fmt.Sprint("id", len(m.log)/2+r.IntN(12)-6) }
+
+// randomTerm returns one of few terms.
+func randomTerm(r *rand.Rand) engine.Term {
+	return engine.Term{Field: fmt.Sprint("field", r.IntN(3)), Value: fmt.Sprint(r.IntN(4))}
+}
+
+// randomTime returns one of few times.
+func randomTime(r *rand.Rand) time.Time { return time.Date(2026, 1, 1, r.IntN(30), 0, 0, 0, time.UTC) }
+
 // random makes up a batch in which things go wrong now and then.
 func (m *model) random(r *rand.Rand) ([]item, []engine.Expect) {
 	items := make([]item, 1+r.IntN(4))
 	for i := range items {
-		n := int(m.size)/2 + r.IntN(12) - 6
-		items[i] = item{tenant: m.tenant, id: fmt.Sprint("id", n)}
-		if n%3 != 0 {
-			items[i].entity = thing(fmt.Sprint(n % 4))
-		}
+		id := m.randomID(r)
+		h := fnv.New64a()
+		h.Write([]byte(id))
+		items[i] = item{tenant: m.tenant, id: id}
+		items[i].fill(rand.New(rand.NewPCG(h.Sum64(), 0))) // so that a retry has the same content
 		if r.IntN(8) == 0 {
 			items[i].data = "1"
 		}
@@ -65,6 +132,67 @@ func (m *model) random(r *rand.Rand) ([]item, []engine.Expect) {
 		expect = append(expect, x)
 	}
 	return items, expect
+}
+
+// fill makes up an item's facts.
+func (x *item) fill(r *rand.Rand) {
+	if r.IntN(3) > 0 {
+		x.entity = thing(fmt.Sprint(r.IntN(4)))
+	}
+	x.kind = fmt.Sprint("kind", r.IntN(3))
+	x.time = randomTime(r).Format(engine.TimeFormat)
+	x.terms = []engine.Term{}
+	for range r.IntN(5) {
+		if t := randomTerm(r); !slices.Contains(x.terms, t) {
+			x.terms = append(x.terms, t)
+		}
+	}
+}
+
+// randomQuery makes up a query, most of which choose something.
+func (m *model) randomQuery(r *rand.Rand) engine.Query {
+	q := engine.Query{Descending: r.IntN(2) == 0}
+	if r.IntN(8) > 0 {
+		q.Tenants = []string{m.tenant, "seed0", "nobody"}[r.IntN(2):][:1+r.IntN(2)]
+		q.Filter = m.randomFilter(r, 3)
+	}
+	if r.IntN(3) == 0 {
+		q.From = engine.Position(r.IntN(int(m.base) + len(m.log) + 2))
+	}
+	if r.IntN(3) == 0 {
+		q.To = q.From + engine.Position(r.IntN(100))
+	}
+	if r.IntN(4) == 0 {
+		q.Since = randomTime(r)
+	}
+	if r.IntN(4) == 0 {
+		q.Until = randomTime(r).Add(time.Duration(r.IntN(2)))
+	}
+	return q
+}
+
+// randomFilter makes up a filter.
+func (m *model) randomFilter(r *rand.Rand, depth int) engine.Filter {
+	n := r.IntN(10)
+	if depth > 0 && n < 6 {
+		parts := make([]engine.Filter, r.IntN(4))
+		for i := range parts {
+			parts[i] = m.randomFilter(r, depth-1)
+		}
+		if n < 3 {
+			return engine.All(parts)
+		}
+		return engine.Any(parts)
+	}
+	switch n {
+	case 6:
+		return engine.Has(engine.IDTerm(m.randomID(r)))
+	case 7:
+		return engine.Has(engine.EntityTerm(thing(fmt.Sprint(r.IntN(5)))))
+	case 8:
+		return engine.Has(engine.TenantTerm())
+	}
+	return engine.Has(randomTerm(r))
 }
 
 // append returns the receipts that an append should get, of which only
@@ -109,12 +237,12 @@ func (m *model) append(items []item, expect []engine.Expect) (want []engine.Rece
 
 // place stores an item.
 func (m *model) place(x item) placed {
-	p := placed{item: x, position: m.base + m.size}
+	p := placed{item: x, position: m.base + engine.Position(len(m.log))}
 	if x.entity != (engine.Entity{}) {
 		m.sequences[x.entity]++
 		p.sequence = m.sequences[x.entity]
 	}
-	m.size++
+	m.log = append(m.log, p)
 	m.ids[x.id] = p
 	return p
 }

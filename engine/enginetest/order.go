@@ -26,6 +26,11 @@ var orderCases = []testCase{
 		badRecord,
 	},
 	{
+		"batches of several tenants",
+		"One batch may hold records, duplicates and expectations of several tenants, and is stored whole or not at all.",
+		tenantsTogether,
+	},
+	{
 		"batches show whole",
 		"Nobody sees a part of a batch: neither Size nor a Scan ever ends within one.",
 		wholeBatches,
@@ -109,6 +114,29 @@ func badRecord(s *suite) {
 	if got := s.append(good("x"), good("y")); got[0].Duplicate || got[0].Position != 1 || got[0].Sequence != 2 || got[1].Sequence != 3 {
 		s.Errorf("refused batches left something behind: %+v", got)
 	}
+}
+
+func tenantsTogether(s *suite) {
+	a := thing("a")
+	of := func(tenant, id string) item { return item{tenant: tenant, id: id, entity: a} }
+	got := s.append(of("t", "1"), of("u", "1"), of("t", "2"), of("v", "1"), of("t", "1"))
+	for i, want := range []engine.Receipt{{Sequence: 1}, {Position: 1, Sequence: 1}, {Position: 2, Sequence: 2}, {Position: 3, Sequence: 1}, {Sequence: 1, Duplicate: true}} {
+		if g := got[i]; g.Position != want.Position || g.Sequence != want.Sequence || g.Duplicate != want.Duplicate {
+			s.Errorf("record %d of a batch of three tenants: %+v, want %+v", i, g, want)
+		}
+	}
+	taken := of("v", "1")
+	taken.data = "1"
+	s.refused("an id of the last tenant is taken", conflict(engine.ConflictError{Tenant: "v", ID: "1", Position: 3}), []item{of("t", "3"), of("u", "3"), taken})
+	wrong := engine.Expect{Tenant: "u", Entity: a, Sequence: 2}
+	s.refused("an expectation of one tenant fails", mismatch(wrong, 1), []item{of("t", "3"), of("u", "3")}, expectEntity(a, 2), wrong)
+	for _, tenant := range []string{"t", "u", "v"} {
+		if p, err := s.e.Find(s.ctx, tenant, "3"); !errors.Is(err, engine.ErrNotFound) {
+			s.Errorf("find in tenant %s of an id that was refused: position %d, %v", tenant, p, err)
+		}
+	}
+	wrong.Sequence = 1
+	s.accepted("expectations of two tenants", []item{of("t", "3"), of("u", "3")}, expectEntity(a, 2), wrong)
 }
 
 func wholeBatches(s *suite) {

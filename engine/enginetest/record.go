@@ -199,6 +199,17 @@ func describe(f *engine.Facts, entry []byte) error {
 	return nil
 }
 
+// describeAsked is what engines get: describe, but without the terms and the time
+// unless they are asked for.
+func describeAsked(f *engine.Facts, entry []byte) error {
+	asked := f.Terms != nil
+	err := describe(f, entry)
+	if !asked {
+		f.Terms, f.Time = nil, time.Time{}
+	}
+	return err
+}
+
 // A parser takes a text apart.
 type parser struct {
 	rest []byte
@@ -232,13 +243,19 @@ func (p *parser) skip(text string) {
 func (p *parser) after(text string) (s string) {
 	p.skip(text)
 	for i := 1; i < len(p.rest); i++ {
-		if p.rest[i] == '\\' {
-			i++
-		} else if p.rest[i] == '"' {
-			p.bad = p.bad || json.Unmarshal(p.rest[:i+1], &s) != nil
-			p.rest = p.rest[i+1:]
-			return s
+		n := bytes.IndexByte(p.rest[i:], '"')
+		if i += n; n < 0 || p.rest[0] != '"' {
+			break
 		}
+		before := bytes.TrimRight(p.rest[1:i], `\`)
+		if (i-len(before))%2 == 0 {
+			continue // an escaped quote
+		}
+		if s = string(before); bytes.IndexByte(p.rest[:i], '\\') >= 0 {
+			p.bad = p.bad || json.Unmarshal(p.rest[:i+1], &s) != nil
+		}
+		p.rest = p.rest[i+1:]
+		return s
 	}
 	p.bad = true
 	return ""
