@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 )
 
 // A class is one of a run's two dictionaries. Identities have one of their own,
@@ -417,7 +418,7 @@ func (d *dictReader) load() (bool, error) {
 		if p.len == 0 {
 			continue
 		}
-		d.raw = append(d.raw[:0], make([]byte, p.len)...)
+		d.raw = slices.Grow(d.raw[:0], int(p.len))[:p.len]
 		if err := readFull(d.buckets, d.raw, p.off); err != nil {
 			return false, err
 		}

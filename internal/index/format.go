@@ -296,6 +296,12 @@ func (f *footer) check(end int64, n uint64) error {
 		s[filterBits].len == 0:
 		return damage("section sizes do not fit the number of entries")
 	}
+	for c := range f.distinct {
+		shape := newShape(f.bits[c], n)
+		if f.distinct[c] > uint64(f.sections[class(c).lists()].len)/uint64(shape.entryBytes()) {
+			return damage("number of terms does not fit its section")
+		}
+	}
 	if f.times.since > f.times.last || f.entities > n {
 		return damage("counts in the footer are out of range")
 	}

@@ -84,6 +84,7 @@ func TestFooterRefuses(t *testing.T) {
 		"times that go back":         func(b []byte) { add(b, 40, 1<<62) },
 		"more entities than entries": func(b []byte) { b[24] = 151 },
 		"more identities":            func(b []byte) { b[8]++ },
+		"many more terms":            func(b []byte) { b[22] = 1 },
 		"fewer terms":                func(b []byte) { b[16]-- },
 		"more kinds":                 func(b []byte) { b[32]++ },
 		"fewer kinds":                func(b []byte) { b[32]-- },

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"testing"
@@ -24,7 +25,7 @@ func addSeeds(f *testing.F, seeds [][]byte) {
 
 // seedRuns are sound files and damaged ones.
 func seedRuns(f *testing.F) (seeds [][]byte) {
-	rng := newRand(f)
+	rng := rand.New(rand.NewPCG(1, 1)) // the same in every process
 	models := []*runModel{smallModel(rng), goldenModels["tiny"](), goldenModels["long"]()}
 	for _, m := range models {
 		fsys := durable.NewMem()
@@ -128,12 +129,15 @@ func fuzzRun(t *testing.T, b []byte) {
 	fsys := durable.NewMem()
 	fsys.SetBytes("run", b)
 	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	size := fuzzAsk(t, fsys)
-	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; used > uint64(4<<20+100*(len(b)+size)) {
-		t.Errorf("%d bytes take %d bytes of memory", len(b), used)
+	for range 3 { // others of the process allocate too, now and then
+		runtime.ReadMemStats(&before)
+		size := fuzzAsk(t, fsys)
+		runtime.ReadMemStats(&after)
+		if after.TotalAlloc-before.TotalAlloc <= uint64(1<<20+100*(len(b)+size)) {
+			return
+		}
 	}
+	t.Errorf("%d bytes take %d bytes of memory", len(b), after.TotalAlloc-before.TotalAlloc)
 }
 
 // fuzzAsk asks a run that may be anything. It returns about how much it was given.
@@ -210,7 +214,7 @@ func fuzzWalk(t *testing.T, r *run, c class, key uint64, descending bool) int {
 
 // FuzzBucket reads any bytes as a bucket.
 func FuzzBucket(f *testing.F) {
-	m := smallModel(newRand(f))
+	m := smallModel(rand.New(rand.NewPCG(1, 1)))
 	fsys := durable.NewMem()
 	r := m.write(f, fsys, "run")
 	b := fsys.Bytes("run")
@@ -264,7 +268,7 @@ func fuzzEntry(t *testing.T, b *bucket, i int) {
 
 // FuzzList reads any bytes as the data and skip table of a long list.
 func FuzzList(f *testing.F) {
-	rng := newRand(f)
+	rng := rand.New(rand.NewPCG(1, 1)) // the same in every process
 	var seeds [][]byte
 	for _, list := range [][]uint32{stretchOf(0, 1000), exactly(600)(rng, 10_000), exactly(8300)(rng, 10_000)} {
 		seeds = append(seeds, encodeList(f, list))
@@ -340,7 +344,7 @@ func fuzzList(t *testing.T, b []byte, l longList) {
 // FuzzKinds reads any bytes as a kind table.
 func FuzzKinds(f *testing.F) {
 	var sound []byte
-	for _, k := range smallModel(newRand(f)).kinds {
+	for _, k := range smallModel(rand.New(rand.NewPCG(1, 1))).kinds {
 		sound = appendKind(sound, k)
 	}
 	addSeeds(f, [][]byte{sound, sound[:3], {0xff, 0xff, 0xff, 0x7f, 'a'}, nil})
@@ -368,7 +372,7 @@ func FuzzKinds(f *testing.F) {
 
 // FuzzEnds reads any bytes as header and as footer.
 func FuzzEnds(f *testing.F) {
-	m := smallModel(newRand(f))
+	m := smallModel(rand.New(rand.NewPCG(1, 1)))
 	fsys := durable.NewMem()
 	r := m.write(f, fsys, "run")
 	addSeeds(f, [][]byte{m.meta.appendHeader(nil), r.foot.append(nil)})

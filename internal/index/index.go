@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,9 +31,17 @@ type Options struct {
 	Policy string
 	Covers func(policy, field string) bool
 
+	// TailEntries is how many entries a tail holds at most. Zero means
+	// [TailEntries].
+	TailEntries int
+
 	ReadOnly bool
 	Logger   *slog.Logger
 }
+
+// TailEntries is how many entries a tail holds at most, unless Options say
+// otherwise.
+const TailEntries = 64 << 10
 
 // An Index finds the entries of a log by their terms. It is a list of parts, in
 // the order of their positions: runs on disk, tails in memory, and holes of which
@@ -46,8 +55,10 @@ type Index struct {
 
 	view atomic.Pointer[View]
 
-	listed []*run    // what Open found, until Cover
-	unused []Problem // what it could not use
+	// Owned by Open, then by whoever covers or refreshes.
+	listed []*run    // what was found last, until it is arranged
+	unused []Problem // what of it cannot be used
+	litter []string  // what of it nobody can use: the writer removes it
 
 	// Owned by whoever adds.
 	active    *tail
@@ -71,9 +82,10 @@ const maxWaiting = 2
 
 // Open opens an index and looks at its files. [Index.Cover] comes next.
 func Open(o Options) (*Index, error) {
+	o.TailEntries = cmp.Or(o.TailEntries, TailEntries)
 	x := &Index{opts: o, hasher: NewHasher(o.Key), freed: make(chan struct{}), work: make(chan struct{}, 1), ripe: make(chan struct{}, 1)}
 	var err error
-	x.listed, err = x.list()
+	x.listed, err = x.list(nil)
 	return x, err
 }
 
@@ -112,45 +124,91 @@ func (x *Index) End() (end engine.Position) {
 // Cover makes the runs that were found at opening the index of a log of size
 // entries. What they lack is holes. [Index.Start] comes next.
 func (x *Index) Cover(size engine.Position) {
+	for _, name := range x.litter {
+		x.remove(name)
+	}
 	x.parts, x.listed = x.arrange(x.listed, size), nil
 	x.publish()
 }
 
-// list opens the runs in the directory. Those that are damaged, another
-// journal's, another key's or of a later format are left out; the writer removes
-// the damaged ones, and what an earlier writer left unfinished.
-func (x *Index) list() ([]*run, error) {
-	infos, err := x.opts.FS.ReadDir(Dir)
-	if errors.Is(err, fs.ErrNotExist) && !x.opts.ReadOnly {
-		if err = x.opts.FS.Mkdir(Dir); err == nil {
-			err = x.opts.FS.SyncDir(".")
+// listTries is how often a listing is made again because a file of it was gone:
+// the writer has merged it meanwhile.
+const listTries = 3
+
+// list opens the runs in the directory, except those that known has already, by
+// their names. Those that are damaged, another journal's, another key's or of a
+// later format are left out. It changes nothing but to make the directory.
+func (x *Index) list(known map[string]*run) (runs []*run, err error) {
+	warned := x.unused
+	for range listTries {
+		for _, r := range runs {
+			r.release()
+		}
+		var complete bool
+		x.unused, x.litter = nil, nil
+		if runs, complete, err = x.listOnce(known); complete || err != nil {
+			break
 		}
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("list index: %w", err)
+	for _, p := range x.unused {
+		if !slices.ContainsFunc(warned, func(w Problem) bool { return w.File == p.File }) {
+			x.log().Warn("index file is not used", "file", p.File, "error", p.Err)
+		}
 	}
-	var runs []*run
+	return runs, err
+}
+
+func (x *Index) listOnce(known map[string]*run) (runs []*run, complete bool, err error) {
+	infos, err := x.opts.FS.ReadDir(Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !x.opts.ReadOnly {
+			x.makeDir()
+		}
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("list index: %w", err)
+	}
+	complete = true
 	for _, info := range infos {
 		name := Dir + "/" + info.Name
-		if strings.HasSuffix(name, durable.TempSuffix) && !x.opts.ReadOnly {
-			x.remove(name)
+		if strings.HasSuffix(name, durable.TempSuffix) {
+			x.litter = append(x.litter, name)
 		}
 		if !isRunName(info.Name) {
 			continue
 		}
-		r, err := openRun(x.opts.FS, name, x.owner())
-		if errors.Is(err, fs.ErrNotExist) { // the writer has merged it meanwhile
+		if r := known[name]; r != nil {
+			r.acquire()
+			runs = append(runs, r)
 			continue
 		}
-		if err != nil {
-			x.log().Warn("index file is not used", "file", name, "error", err)
+		r, err := x.open(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			complete = false
+		case err != nil:
 			x.unused = append(x.unused, Problem{name, err})
-			continue
+			if errors.Is(err, errDamaged) {
+				x.litter = append(x.litter, name)
+			}
+		default:
+			runs = append(runs, r)
 		}
-		r.coversField = x.coverage(r.policy())
-		runs = append(runs, r)
 	}
-	return runs, nil
+	return runs, complete, nil
+}
+
+// makeDir makes the index's directory. If that fails, what is to be written there
+// fails, and is tried again.
+func (x *Index) makeDir() {
+	err := x.opts.FS.Mkdir(Dir)
+	if err == nil {
+		err = x.opts.FS.SyncDir(".")
+	}
+	if err != nil {
+		x.log().Warn("make index directory", "error", err)
+	}
 }
 
 func (x *Index) log() *slog.Logger { return x.opts.Logger }
@@ -158,7 +216,7 @@ func (x *Index) log() *slog.Logger { return x.opts.Logger }
 // remove removes a file that is not needed. It is not there for anyone to miss if
 // that fails.
 func (x *Index) remove(name string) {
-	if err := x.opts.FS.Remove(name); err != nil {
+	if err := x.opts.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		x.log().Warn("remove index file", "file", name, "error", err)
 	}
 }
@@ -167,12 +225,7 @@ func (x *Index) remove(name string) {
 // between them. Runs whose entries a merged one has are removed.
 func (x *Index) arrange(runs []*run, size engine.Position) []part {
 	slices.SortFunc(runs, func(a, b *run) int {
-		af, an := a.bounds()
-		bf, bn := b.bounds()
-		if af != bf {
-			return compare(af, bf)
-		}
-		return compare(bn, an)
+		return cmp.Or(cmp.Compare(a.meta.first, b.meta.first), cmp.Compare(b.meta.next, a.meta.next))
 	})
 	var parts []part
 	var at engine.Position
@@ -194,16 +247,6 @@ func (x *Index) arrange(runs []*run, size engine.Position) []part {
 		parts = append(parts, hole{first: at, next: size})
 	}
 	return parts
-}
-
-func compare(a, b engine.Position) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Rest returns the hole at the end of the log: entries that may be few enough to be
@@ -257,7 +300,7 @@ func (x *Index) Start(at engine.Position) {
 }
 
 func (x *Index) newTail(at engine.Position, terms int) *tail {
-	return newTail(at, terms, x.coverage(x.opts.Policy))
+	return newTail(at, x.opts.TailEntries, terms, x.coverage(x.opts.Policy))
 }
 
 // owner is whose the index's files are.
@@ -368,7 +411,7 @@ func (x *Index) condemn(p part, err error) {
 		return
 	}
 	first, next := r.bounds()
-	if x.replace(first, next, hole{first: first, next: next}, r) {
+	if x.replace(first, next, hole{first: first, next: next, file: r.name}, r) {
 		x.log().Warn("index file cannot be read and is made anew", "file", r.name, "error", err)
 	}
 }
@@ -421,44 +464,24 @@ func (x *Index) Size() (bytes int64) {
 // refreshEvery is how often a reader looks for new runs.
 const refreshEvery = time.Second
 
-// Refresh looks for runs that the writer has made since, once the tails that a
-// reader holds have become several. Those that are covered go, and of the others no
+// Refresh looks for runs that the writer has made since, while a reader holds
+// several tails or there are holes. Tails that are covered go, and of the others no
 // more stay than a writer would have.
-func (x *Index) Refresh(size engine.Position) error {
-	tails := x.tails()
-	if len(tails) < 2 || time.Since(x.refreshed) < refreshEvery {
+func (x *Index) Refresh() error {
+	if !x.waiting.Load() || time.Since(x.refreshed) < refreshEvery {
 		return nil
 	}
 	x.refreshed = time.Now()
-	runs, err := x.list()
+	known, release := x.runs()
+	defer release()
+	runs, err := x.list(known)
 	if err != nil {
 		return err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	old := x.parts
-	var end engine.Position
-	x.parts = x.arrange(runs, tails[len(tails)-1].first)
-	if n := len(x.parts); n > 0 {
-		if h, ok := x.parts[n-1].(hole); ok {
-			x.parts = x.parts[:n-1]
-			end = h.first
-		} else {
-			_, end = x.parts[n-1].bounds()
-		}
-	}
-	for i, t := range tails {
-		if t.next() <= end && t != x.active {
-			continue
-		}
-		if len(tails)-i > maxWaiting+1 {
-			continue
-		}
-		if t.first > end {
-			x.parts = append(x.parts, hole{first: end, next: t.first})
-		}
-		x.parts, end = append(x.parts, t), t.next()
-	}
+	x.parts = x.withTails(x.arrange(runs, x.active.first))
 	x.changedLocked()
 	for _, p := range old {
 		if r, ok := p.(*run); ok {
@@ -466,4 +489,40 @@ func (x *Index) Refresh(size engine.Position) error {
 		}
 	}
 	return nil
+}
+
+// runs returns the runs that are in use, by their names, until release is called.
+func (x *Index) runs() (known map[string]*run, release func()) {
+	v := x.Acquire()
+	known = make(map[string]*run)
+	for _, s := range v.parts {
+		if r, ok := s.part.(*run); ok {
+			known[r.name] = r
+		}
+	}
+	return known, v.Release
+}
+
+// withTails adds the newest tails to parts that cover what is before the active
+// one.
+func (x *Index) withTails(parts []part) []part {
+	var end engine.Position
+	if n := len(parts); n > 0 {
+		if h, ok := parts[n-1].(hole); ok {
+			parts, end = parts[:n-1], h.first
+		} else {
+			_, end = parts[n-1].bounds()
+		}
+	}
+	tails := tailsOf(x.parts)
+	for _, t := range tails[max(0, len(tails)-maxWaiting-1):] {
+		if t.next() <= end && t != x.active {
+			continue
+		}
+		if t.first > end {
+			parts = append(parts, hole{first: end, next: t.first})
+		}
+		parts, end = append(parts, t), t.next()
+	}
+	return parts
 }

@@ -137,35 +137,57 @@ func (f *found) cursor(r io.ReaderAt, n uint64, descending bool) (cursor, error)
 type longCursor struct {
 	blocks     *blockReader
 	descending bool
+	at         int // of the last answer in the block that is held
 }
 
 func (c *longCursor) atMost() int { return c.blocks.list.count }
 
 func (c *longCursor) seek(p uint32) (uint32, bool, error) {
 	r := c.blocks
+	if block := r.positions(); len(block) > 0 && block[0] <= p && p <= block[len(block)-1] {
+		return c.seekIn(block, p), true, nil
+	}
 	b, err := r.find(p)
 	if err != nil {
 		return 0, false, err
 	}
-	if b == r.list.blocks() { // all are less
-		last, err := r.lastOf(b - 1)
-		return last, c.descending && err == nil, err
+	if b < r.list.blocks() {
+		block, err := r.block(b)
+		if err != nil {
+			return 0, false, err
+		}
+		if block[0] <= p || !c.descending {
+			return c.seekIn(block, p), true, nil
+		}
+	} else if !c.descending {
+		return 0, false, nil
 	}
-	block, err := r.block(b)
-	if err != nil {
-		return 0, false, err
-	}
-	i, exact := slices.BinarySearch(block, p)
-	switch {
-	case exact || !c.descending:
-		return block[i], true, nil
-	case i > 0:
-		return block[i-1], true, nil
-	case b == 0:
+	if b == 0 {
 		return 0, false, nil
 	}
 	last, err := r.lastOf(b - 1)
 	return last, err == nil, err
+}
+
+// seekIn answers a seek whose answer is in a block. A walk mostly takes one
+// position after the other.
+func (c *longCursor) seekIn(block []uint32, p uint32) uint32 {
+	var near bool
+	if c.descending {
+		c.at--
+		near = c.at >= 0 && c.at+1 < len(block) && block[c.at] <= p && p < block[c.at+1]
+	} else {
+		c.at++
+		near = c.at < len(block) && block[c.at-1] < p && p <= block[c.at]
+	}
+	if !near {
+		i, exact := slices.BinarySearch(block, p)
+		if c.descending && !exact {
+			i--
+		}
+		c.at = i
+	}
+	return block[c.at]
 }
 
 // A blockReader reads the blocks of long lists, and keeps the last group and the
@@ -192,35 +214,73 @@ func newBlockReader(r io.ReaderAt, n uint64) *blockReader { return &blockReader{
 // reset turns to another list.
 func (r *blockReader) reset(l longList) { r.list, r.group, r.held = l, -1, -1 }
 
-// find returns the number of the first block whose last position is p or more;
-// the number of blocks if there is none.
-func (r *blockReader) find(p uint32) (int, error) {
-	groups := r.list.groups()
-	low, high := 0, groups // the group that has it is among these
-	at := int(uint64(p) * uint64(groups) / r.n)
-	if r.group >= 0 {
-		at = r.group
+// positions returns the block that is held, none if there is none.
+func (r *blockReader) positions() []uint32 {
+	if r.held < 0 {
+		return nil
 	}
-	for low < high {
+	return r.buf[:r.len]
+}
+
+// find returns the number of the first block whose last position is p or more;
+// the number of blocks if there is none. It looks for the group where it would be
+// if the list were spread evenly, then ever further from there, and halves what is
+// left once it knows both ends.
+func (r *blockReader) find(p uint32) (int, error) {
+	low, high := 0, r.list.groups() // the group is among these
+	if r.group >= 0 {
+		switch side := r.side(p); {
+		case side < 0:
+			high = r.group
+		case side > 0:
+			low = r.group + 1
+		default:
+			return r.findInGroup(p), nil
+		}
+	}
+	at := int(uint64(p) * uint64(r.list.groups()) / r.n)
+	below, above := false, false
+	for step := 1; low < high; step *= 2 {
+		if below && above {
+			at = (low + high) / 2
+		}
 		at = max(low, min(at, high-1))
 		if err := r.load(at); err != nil {
 			return 0, err
 		}
-		switch {
-		case r.skips[len(r.skips)-1].last < p:
-			low = at + 1
-		case at > 0 && r.skips[0].last >= p:
-			high = at
+		switch side := r.side(p); {
+		case side < 0:
+			high, above = at, true
+			at -= step
+		case side > 0:
+			low, below = at+1, true
+			at += step
 		default:
-			i, _ := slices.BinarySearchFunc(r.skips[1:], p, func(s skip, p uint32) int { return cmp.Compare(s.last, p) })
-			return at*groupBlocks + i, nil
+			return r.findInGroup(p), nil
 		}
-		at = (low + high) / 2
 	}
-	if low == groups {
+	if low == r.list.groups() {
 		return r.list.blocks(), nil
 	}
 	return 0, damage("skip table is not in order") // its groups contradict each other
+}
+
+// side says whether the first block that ends at p or behind is before, in or
+// behind the loaded group.
+func (r *blockReader) side(p uint32) int {
+	switch {
+	case r.skips[len(r.skips)-1].last < p:
+		return 1
+	case r.group > 0 && r.skips[0].last >= p:
+		return -1
+	}
+	return 0
+}
+
+// findInGroup is find for a block of the loaded group.
+func (r *blockReader) findInGroup(p uint32) int {
+	i, _ := slices.BinarySearchFunc(r.skips[1:], p, func(s skip, p uint32) int { return cmp.Compare(s.last, p) })
+	return r.group*groupBlocks + i
 }
 
 // lastOf returns the last position of block b.
@@ -294,7 +354,7 @@ func (r *blockReader) checkGroup() error {
 // block returns the positions of block b, valid until the next call.
 func (r *blockReader) block(b int) ([]uint32, error) {
 	if r.held == b {
-		return r.buf[:r.len], nil
+		return r.positions(), nil
 	}
 	if err := r.load(b / groupBlocks); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/annals-io/annals/engine"
@@ -13,11 +14,11 @@ import (
 // order. An entry that it cannot read ends it with a *engine.CorruptError.
 type Filler func(ctx context.Context, from, to engine.Position, add func(it *Item, sequence engine.Sequence, place uint32)) error
 
-// mergeAt is how many neighbouring runs are merged into one, at least.
+// mergeAt is how many neighbouring runs of one size class are merged, at least.
 const mergeAt = 8
 
-// mergeMost bounds the runs of one merge.
-const mergeMost = 16
+// mergeMost bounds the runs of one merge, and with them its memory.
+const mergeMost = 32
 
 // Maintain does the next thing that appends may wait for, one run at a time: it
 // writes a tail whose entries are all durable, or fills a part of a hole. It
@@ -30,7 +31,7 @@ func (x *Index) Maintain(ctx context.Context, durable engine.Position, fill Fill
 	if h, ok := x.firstHole(durable); ok {
 		return true, x.pause(x.fillHole(ctx, h, fill))
 	}
-	return false, nil
+	return false, x.pause(nil)
 }
 
 // Merge merges neighbouring runs into one if there are enough. It reports whether
@@ -101,7 +102,12 @@ func (x *Index) writeTail(t *tail) error {
 func (x *Index) writeRun(t *tail) (*run, error) {
 	first, next := t.bounds()
 	name := runName(first, next)
-	if err := writeRun(x.opts.FS, name, x.meta(first, next), t.input()); err != nil {
+	err := writeRun(x.opts.FS, name, x.meta(first, next), t.input())
+	if errors.Is(err, fs.ErrNotExist) { // someone has removed the directory
+		x.makeDir()
+		err = writeRun(x.opts.FS, name, x.meta(first, next), t.input())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", name, err)
 	}
 	return x.open(name)
@@ -111,10 +117,15 @@ func (x *Index) meta(first, next engine.Position) meta {
 	return meta{owner: x.owner(), policy: x.opts.Policy, first: first, next: next}
 }
 
+// open opens a run. One that has another's name is damaged.
 func (x *Index) open(name string) (*run, error) {
 	r, err := openRun(x.opts.FS, name, x.owner())
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	if runName(r.bounds()) != name {
+		r.release()
+		return nil, r.fail(damage("name is another run's"))
 	}
 	r.coversField = x.coverage(r.policy())
 	return r, nil
@@ -126,8 +137,11 @@ func (x *Index) coverage(policy string) func(string) bool {
 
 // fillHole makes a run of the first entries of a hole.
 func (x *Index) fillHole(ctx context.Context, h hole, fill Filler) error {
-	t := x.newTail(h.first, mostSlots)
-	to := min(h.next, h.first+maxTailEntries)
+	if h.file != "" {
+		x.remove(h.file) // or the next opening would take it
+	}
+	to := min(h.next, h.first+engine.Position(x.opts.TailEntries))
+	t := x.newTail(h.first, int(to-h.first)*8)
 	err := fill(ctx, h.first, to, func(it *Item, sequence engine.Sequence, place uint32) {
 		if !t.full() {
 			t.add(it, sequence, place)
@@ -149,8 +163,9 @@ func (x *Index) narrow(h hole, t *tail) error {
 	if err != nil {
 		return err
 	}
-	if !x.splitHole(h, r) {
+	if !x.splitHole(h, r) { // it was merged meanwhile
 		r.release()
+		x.remove(r.name)
 	}
 	return nil
 }
@@ -188,40 +203,62 @@ func (x *Index) splitHole(h hole, by part) bool {
 	return false
 }
 
-// mergeable returns neighbouring runs that should be one, the oldest of the
-// smallest size class that has enough of them. Small runs between larger ones go
-// with these. Runs that another part separates, or another policy, stay apart.
+// mergeable returns neighbouring runs that should be one: those of the smallest
+// size class of which enough lie together, the oldest first. Smaller ones between
+// them and beside them go with them. Runs that another part separates, or another
+// policy, stay apart.
 func (x *Index) mergeable() []*run {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for class := 0; class <= sizeClass(maxRunEntries); class++ {
-		var window []*run
-		entries := engine.Position(0)
+	for class := range sizeClass(maxRunEntries) + 1 {
+		t := tier{class: class}
 		for _, p := range x.parts {
 			r, ok := p.(*run)
-			var n engine.Position
-			if ok {
-				first, next := r.bounds()
-				n = next - first
-				ok = sizeClass(n) <= class && (len(window) == 0 || r.policy() == window[0].policy()) && entries+n < maxRunEntries
-			}
-			if !ok {
-				if len(window) >= mergeAt {
-					return acquireAll(window)
-				}
-				window, entries = nil, 0
+			if ok && t.take(r) {
 				continue
 			}
-			if window, entries = append(window, r), entries+n; len(window) == mergeMost {
-				return acquireAll(window)
+			if t.ripe() {
+				break
+			}
+			if t = (tier{class: class}); ok {
+				t.take(r)
 			}
 		}
-		if len(window) >= mergeAt {
-			return acquireAll(window)
+		if t.ripe() {
+			return acquireAll(t.runs)
 		}
 	}
 	return nil
 }
+
+// A tier is neighbouring runs of at most a size class.
+type tier struct {
+	class   int
+	runs    []*run
+	entries engine.Position
+	full    int // runs of just that class
+}
+
+// take adds the next run, if it may be merged with the others.
+func (t *tier) take(r *run) bool {
+	n := r.meta.next - r.meta.first
+	class := sizeClass(n)
+	switch {
+	case class > t.class, len(t.runs) == mergeMost, t.entries+n > maxRunEntries,
+		len(t.runs) > 0 && r.policy() != t.runs[0].policy():
+		return false
+	}
+	t.runs, t.entries = append(t.runs, r), t.entries+n
+	if class == t.class {
+		t.full++
+	}
+	return true
+}
+
+// ripe reports whether the runs should be merged. Counting those of the class
+// alone, every entry moves up a class with every merge, so that it is written a
+// logarithmic number of times.
+func (t *tier) ripe() bool { return t.full >= mergeAt || len(t.runs) == mergeMost }
 
 func acquireAll(runs []*run) []*run {
 	for _, r := range runs {
@@ -271,46 +308,50 @@ func (x *Index) merge(ctx context.Context, runs []*run) error {
 	return nil
 }
 
-// leastCloseEntries is how many entries a tail has at least that Close writes.
-// Fewer are read when the journal is opened again.
-const leastCloseEntries = 4 << 10
+// leastClosePart is the part of a full tail that a tail has at least that Close
+// writes. Fewer entries are read when the journal is opened again.
+const leastClosePart = 16
 
 // Close writes the tails, so that the next opening has little to read, and closes
 // the runs. All entries must be durable. Nobody adds or maintains any more.
 func (x *Index) Close() error {
 	var errs []error
-	for _, p := range x.tails() {
-		if first, next := p.bounds(); next-first >= leastCloseEntries && !x.opts.ReadOnly {
-			errs = append(errs, x.writeTail(p))
+	x.mu.Lock()
+	tails := tailsOf(x.parts)
+	x.mu.Unlock()
+	for _, t := range tails {
+		if int(t.next()-t.first) >= x.opts.TailEntries/leastClosePart && !x.opts.ReadOnly {
+			errs = append(errs, x.writeTail(t))
 		}
 	}
-	return errors.Join(append(errs, x.Abandon())...)
+	x.Abandon()
+	return errors.Join(errs...)
 }
 
-// Abandon closes the runs and writes nothing.
-func (x *Index) Abandon() error {
+// Abandon closes the runs and writes nothing. What is left of the index is a hole,
+// for those that come late. Calls after the first do nothing.
+func (x *Index) Abandon() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.stopped {
+		return
+	}
 	x.stopped = true
 	for _, r := range x.listed {
 		r.release()
 	}
-	for _, p := range x.parts {
+	old := x.parts
+	x.listed, x.parts = nil, []part{hole{next: endless}}
+	x.publish()
+	for _, p := range old {
 		if r, ok := p.(*run); ok {
 			r.release()
 		}
 	}
-	x.listed = nil
-	if v := x.view.Load(); v != nil {
-		v.Release()
-	}
-	return nil
 }
 
-func (x *Index) tails() (tails []*tail) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, p := range x.parts {
+func tailsOf(parts []part) (tails []*tail) {
+	for _, p := range parts {
 		if t, ok := p.(*tail); ok {
 			tails = append(tails, t)
 		}

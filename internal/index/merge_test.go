@@ -36,11 +36,11 @@ func cuts(rng *rand.Rand, n, parts int) (ends []int) {
 // once.
 func TestMerge(t *testing.T) {
 	ctx := context.Background()
-	for _, parts := range []int{1, 2, 3, 8, 16} {
+	for _, parts := range []int{1, 2, 7, 16} {
 		t.Run(fmt.Sprint(parts), func(t *testing.T) {
 			rng := newRand(t)
-			m := newRunModel(1<<33, 3000+rng.IntN(3000))
-			m.fill(rng, 1000)
+			m := newRunModel(1<<33, 2000+rng.IntN(1000))
+			m.fill(rng, 500)
 			fsys := durable.NewMem()
 			once := m.write(t, fsys, "once")
 			runs := writeAll(t, fsys, m.split(cuts(rng, len(m.times), parts)...))

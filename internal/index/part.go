@@ -11,7 +11,8 @@ import (
 // them; the writer fills them.
 type hole struct {
 	first, next engine.Position
-	unreadable  bool // some of its entries are damaged, so that it stays
+	unreadable  bool   // its entries are damaged, so that it stays
+	file        string // the run that it was and that cannot be read; empty if there was none
 }
 
 func (h hole) bounds() (first, next engine.Position)          { return h.first, h.next }

@@ -10,11 +10,9 @@ import (
 	"github.com/annals-io/annals/engine"
 )
 
-// Bounds of a tail: one that has reached either is closed.
-const (
-	maxTailEntries  = 64 << 10
-	maxTailPostings = 2 << 20
-)
+// maxTailPostings bounds a tail: one that has reached it is closed, whatever its
+// entries.
+const maxTailPostings = 1 << 20
 
 // An Item is what the index takes of an entry, worked out before its position is
 // known.
@@ -76,7 +74,9 @@ func nanos(t time.Time) int64 {
 // A reader may meet entries that are not published yet. It skips positions at or
 // past the size that it was given.
 type tail struct {
-	first  engine.Position // never changes
+	// Never change.
+	first  engine.Position
+	most   int // entries; one that has so many is closed
 	policy func(field string) bool
 
 	slots    atomic.Pointer[[]slot] // at most three quarters are taken
@@ -127,14 +127,14 @@ const (
 	mostSlots  = 1 << 21 // to begin with
 )
 
-// newTail returns an empty tail whose entries have all terms of the fields that
-// policy names. The tail before it had so many terms.
-func newTail(first engine.Position, terms int, policy func(field string) bool) *tail {
+// newTail returns an empty tail for so many entries, which have all terms of the
+// fields that policy names. About so many terms are expected.
+func newTail(first engine.Position, most, terms int, policy func(field string) bool) *tail {
 	n := leastSlots
 	for n < 2*terms && n < mostSlots {
 		n *= 2
 	}
-	t := &tail{first: first, policy: policy, kindAt: make(map[engine.KindCount]uint32)}
+	t := &tail{first: first, most: most, policy: policy, kindAt: make(map[engine.KindCount]uint32)}
 	t.slots.Store(new(make([]slot, n)))
 	return t
 }
@@ -143,7 +143,7 @@ func (t *tail) next() engine.Position { return t.first + engine.Position(t.count
 
 // full reports whether the tail should be closed.
 func (t *tail) full() bool {
-	return t.count.Load() >= maxTailEntries || t.postings.len()+t.terms.len() >= maxTailPostings
+	return int(t.count.Load()) >= t.most || t.postings.len()+t.terms.len() >= maxTailPostings
 }
 
 // add takes the entry that has the tail's next position.

@@ -94,17 +94,18 @@ func (v *View) Place(p engine.Position) uint32 {
 	return 0
 }
 
-// A Candidate is an entry that may have an identity, or a range of positions in
-// which it may be.
+// A Candidate is an entry that may have an identity, or a range of positions of
+// which the index knows nothing.
 type Candidate struct {
 	Span
+	Unknown  bool            // it is such a range
 	Sure     bool            // it is one entry and has the identity
 	Sequence engine.Sequence // of a sure one, if the identity is that of its entity
 }
 
 // Last calls yield with the entries from from up to to that may have an identity,
 // the newest first, until it says no. Positions that the index does not know come
-// as ranges.
+// as ranges, those that are known to be unreadable do not come.
 func (v *View) Last(id Identity, from, to engine.Position, yield func(Candidate) bool) {
 	for i := len(v.parts) - 1; i >= 0 && v.parts[i].to > from; i-- {
 		s := &v.parts[i]
@@ -133,14 +134,18 @@ func (v *View) lastIn(s *stretch, id Identity, from, to engine.Position, yield f
 		return yield(Candidate{Span: Span{p, p + 1}, Sure: true, Sequence: f.sequence})
 	case *run:
 		return v.lastInRun(x, id.hash, from, to, yield)
+	case hole:
+		if x.unreadable {
+			return true
+		}
 	}
-	return yield(Candidate{Span: Span{from, to}})
+	return yield(Candidate{Span: Span{from, to}, Unknown: true})
 }
 
 func (v *View) lastInRun(r *run, hash uint64, from, to engine.Position, yield func(Candidate) bool) bool {
 	if may, err := r.mayHave(hash); err != nil {
 		v.index.condemn(r, err)
-		return yield(Candidate{Span: Span{from, to}})
+		return yield(Candidate{Span: Span{from, to}, Unknown: true})
 	} else if !may {
 		return true
 	}
@@ -148,7 +153,7 @@ func (v *View) lastInRun(r *run, hash uint64, from, to engine.Position, yield fu
 	c, err := r.find(identities, hash, uint32(to-first), true)
 	for at := uint32(to - first); err == nil && c != nil && at > uint32(from-first); {
 		var ok bool
-		if at, ok, err = c.seek(at - 1); err != nil || !ok {
+		if at, ok, err = c.seek(at - 1); err != nil || !ok || at < uint32(from-first) {
 			break
 		}
 		p := first + engine.Position(at)
@@ -159,9 +164,17 @@ func (v *View) lastInRun(r *run, hash uint64, from, to engine.Position, yield fu
 	}
 	if err != nil {
 		v.index.condemn(r, err)
-		return yield(Candidate{Span: Span{from, to}})
+		return yield(Candidate{Span: Span{from, to}, Unknown: true})
 	}
 	return true
+}
+
+// isWhole reports whether the positions from from to to are all of a run: it
+// counts its entries together. Others see a part of one that came after their
+// picture of the log.
+func (r *run) isWhole(from, to engine.Position) bool {
+	first, next := r.bounds()
+	return from == first && to == next
 }
 
 // Kinds adds up how many of the first size entries there are of each kind.
@@ -178,6 +191,10 @@ func (v *View) Kinds(size engine.Position, add func(engine.KindCount)) (unknown 
 		case *tail:
 			x.addKinds(uint32(from-x.first), uint32(to-x.first), add)
 		case *run:
+			if !x.isWhole(from, to) {
+				unknown = append(unknown, Span{from, to})
+				continue
+			}
 			_, err = x.counts(add)
 		default:
 			unknown = append(unknown, Span{from, to})
@@ -207,6 +224,10 @@ func (v *View) Entities(size engine.Position) (n uint64, unknown []Span) {
 				}
 			}
 		case *run:
+			if !x.isWhole(from, to) {
+				unknown = append(unknown, Span{from, to})
+				continue
+			}
 			n += x.foot.entities
 		default:
 			unknown = append(unknown, Span{from, to})

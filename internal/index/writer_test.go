@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -14,12 +16,13 @@ import (
 	"github.com/annals-io/annals/internal/durable"
 )
 
-// largeModel makes a file of more than syncBytes.
+// largeModel makes a file of more than syncBytes, of long names mostly.
 func largeModel(rng *rand.Rand) *runModel {
-	m := newRunModel(0, 250_000)
-	m.add(rng, identities, []uint32{1})
-	for range 5 {
-		m.add(rng, terms, scattered(rng, len(m.times), 0.8))
+	m := smallModel(rng)
+	m.kinds = nil
+	for i := range 50 {
+		kind := fmt.Sprintf("%02d%s", i, strings.Repeat("x", 60_000))
+		m.kinds = append(m.kinds, engine.KindCount{Tenant: "t", Kind: kind, Count: 3})
 	}
 	return m
 }
@@ -78,6 +81,17 @@ func TestFault45WriteFails(t *testing.T) {
 		}
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%v fails: %v", ops[n], err)
+		}
+		if ops[n].Kind == durable.OpWrite {
+			err := write(durable.NewFaulty(durable.NewMem(), func(op durable.Op) durable.Fault {
+				if op.Kind == durable.OpWrite && op.Off == ops[n].Off {
+					return durable.Fault{Short: 100}
+				}
+				return durable.Fault{}
+			}))
+			if !errors.Is(err, io.ErrShortWrite) {
+				t.Errorf("%v is short: %v", ops[n], err)
+			}
 		}
 		names := mem.Names()
 		if slices.Contains(names, "run"+durable.TempSuffix) {
@@ -208,17 +222,23 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
-// TestLargestBucket fills a bucket to its limits.
+// TestLargestBucket fills a bucket nearly to its limits.
 func TestLargestBucket(t *testing.T) {
 	rng := newRand(t)
 	m := newRunModel(0, 200)
 	m.meta.policy = string(make([]byte, maxPolicyBytes))
-	for key := range uint64(5000) {
+	for key := range uint64(9000) {
 		m.lists[terms][key] = exactly(100)(rng, 200)
 	}
 	fsys := durable.NewMem()
 	in := m.input()
 	in.termBound = 1
 	check(t, writeRun(fsys, "run", m.meta, in))
-	m.verify(t, rng, open(t, fsys, "run"), 0)
+	r := open(t, fsys, "run")
+	check(t, r.check(context.Background()))
+	for _, key := range []uint64{0, 4500, 8999} {
+		cur, err := r.find(terms, key<<16, 0, false)
+		check(t, err)
+		verifyWalk(t, rng, cur, m.lists[terms][key], 200, false)
+	}
 }

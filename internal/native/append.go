@@ -41,12 +41,7 @@ func (e *Engine) Append(ctx context.Context, b engine.Batch) ([]engine.Receipt, 
 	if err := e.refusal(); err != nil {
 		return nil, err
 	}
-	if !b.Reserved { // the journal's own records have new ids and no entity
-		if err := e.index.Wait(ctx, e.done, e.dead); err != nil {
-			return nil, err
-		}
-	}
-	r, err := e.prepare(ctx, b)
+	r, err := e.prepareIndexed(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +67,22 @@ func (e *Engine) Append(ctx context.Context, b engine.Batch) ([]engine.Receipt, 
 		return nil, fmt.Errorf("%w: %w", engine.ErrUnknown, ctx.Err())
 	case <-e.dead:
 		return nil, fmt.Errorf("%w: %w", engine.ErrUnknown, errHung)
+	}
+}
+
+// prepareIndexed prepares an append once the index knows all ids. The journal's own
+// records need not wait for that: they have new ids and no entity.
+func (e *Engine) prepareIndexed(ctx context.Context, b engine.Batch) (*request, error) {
+	for {
+		if !b.Reserved {
+			if err := e.index.Wait(ctx, e.done, e.dead); err != nil {
+				return nil, err
+			}
+		}
+		r, err := e.prepare(ctx, b)
+		if !errors.Is(err, errUnindexed) {
+			return r, err
+		}
 	}
 }
 
@@ -113,6 +124,9 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 	}
 	p := e.picture()
 	defer p.release()
+	if p.unindexed = refuseUnindexed; b.Reserved {
+		p.unindexed = skipUnindexed
+	}
 	for i := range r.recs {
 		if r.recs[i].twin >= 0 {
 			continue // it goes the way of the first one
@@ -167,7 +181,7 @@ func (p *picture) prepareRecord(ctx context.Context, rec *prepared) error {
 
 // findID looks a record's id up among the entries from from on.
 func (p *picture) findID(ctx context.Context, rec *prepared, from engine.Position) (engine.Position, bool, error) {
-	at, _, found, err := p.last(ctx, rec.item.ID, subject{tenant: rec.Tenant, id: rec.ID}, from, p.log.Size(), false)
+	at, _, found, err := p.last(ctx, rec.item.ID, subject{tenant: rec.Tenant, id: rec.ID}, from, p.log.Size())
 	return at, found, err
 }
 
@@ -178,7 +192,7 @@ func (p *picture) update(ctx context.Context, x *past, id index.Identity, tenant
 	if entity == (engine.Entity{}) || from == x.seen {
 		return nil
 	}
-	_, seq, found, err := p.last(ctx, id, subject{tenant: tenant, entity: entity}, from, x.seen, false)
+	_, seq, found, err := p.last(ctx, id, subject{tenant: tenant, entity: entity}, from, x.seen)
 	if found {
 		x.sequence = seq
 	}

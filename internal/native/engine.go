@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -76,7 +77,8 @@ type Options struct {
 	// Logger gets operational messages; nil discards them.
 	Logger *slog.Logger
 
-	maxPending int // entry hashes that may wait for the tiles; zero means maxPending
+	maxPending  int // entry hashes that may wait for the tiles; zero means maxPending
+	tailEntries int // entries of a tail of the index; zero means index.TailEntries
 }
 
 func (o Options) withDefaults() Options {
@@ -86,6 +88,7 @@ func (o Options) withDefaults() Options {
 	if o.ScrubBytesPerSecond <= 0 {
 		o.ScrubBytesPerSecond = 16 << 20
 	}
+	o.tailEntries = cmp.Or(o.tailEntries, index.TailEntries)
 	if o.maxPending == 0 {
 		o.maxPending = maxPending
 	}
@@ -310,7 +313,7 @@ func (e *Engine) close() error {
 	if e.log != nil {
 		errs = append(errs, e.closeLog())
 	}
-	errs = append(errs, e.closeIndex())
+	e.closeIndex()
 	if e.reader != nil {
 		e.reader.Close()
 	}

@@ -14,15 +14,28 @@ import (
 // knows all its entries. Whoever took it releases it.
 type picture struct {
 	*Engine
-	log   *wal.View
-	index *index.View
+	log       *wal.View
+	index     *index.View
+	unindexed unindexed // what last does with positions that the index does not know
 }
+
+// An unindexed says what a lookup does with positions that the index does not know.
+type unindexed int
+
+const (
+	readUnindexed   unindexed = iota // read them
+	refuseUnindexed                  // fail with errUnindexed
+	skipUnindexed                    // take it that they have nothing of the kind
+)
+
+// errUnindexed reports a lookup that would have to read positions without an index.
+var errUnindexed = errors.New("the index is being made anew")
 
 // picture takes the newest picture. The log comes first: the index has an entry
 // before it is published.
 func (e *Engine) picture() picture {
 	log := e.published.Load().view
-	return picture{e, log, e.index.Acquire()}
+	return picture{Engine: e, log: log, index: e.index.Acquire()}
 }
 
 func (p *picture) release() { p.index.Release() }
@@ -58,18 +71,18 @@ func (s *subject) is(f *engine.Facts) bool {
 }
 
 // last returns the newest entry from from up to to of a subject, and its sequence if
-// the subject is an entity. With all it reads positions that the index does not
-// know; without it leaves them out.
-func (p *picture) last(ctx context.Context, id index.Identity, s subject, from, to engine.Position, all bool) (at engine.Position, seq engine.Sequence, found bool, err error) {
+// the subject is an entity.
+func (p *picture) last(ctx context.Context, id index.Identity, s subject, from, to engine.Position) (at engine.Position, seq engine.Sequence, found bool, err error) {
 	var buf []byte
 	p.index.Last(id, from, to, func(c index.Candidate) bool {
 		switch {
 		case c.Sure:
 			at, seq, found = c.From, c.Sequence, true
-		case c.To-c.From > 1:
-			if all {
-				at, seq, found, err = p.lastScanned(ctx, s, c.Span)
-			}
+		case c.Unknown && p.unindexed == refuseUnindexed:
+			err = errUnindexed
+		case c.Unknown && p.unindexed == skipUnindexed:
+		case c.Unknown:
+			at, seq, found, err = p.lastScanned(ctx, s, c.Span)
 		default:
 			if buf, err = p.read(buf[:0], c.From); err == nil {
 				at = c.From
@@ -141,7 +154,7 @@ func (e *Engine) Find(ctx context.Context, tenant, id string) (engine.Position, 
 	}
 	p := e.picture()
 	defer p.release()
-	at, _, found, err := p.last(ctx, e.hasher.ID(tenant, id), subject{tenant: tenant, id: id}, 0, p.log.Size(), true)
+	at, _, found, err := p.last(ctx, e.hasher.ID(tenant, id), subject{tenant: tenant, id: id}, 0, p.log.Size())
 	if err != nil {
 		return 0, e.closedOr(err)
 	}
@@ -158,7 +171,7 @@ func (e *Engine) LastSequence(ctx context.Context, tenant string, entity engine.
 	}
 	p := e.picture()
 	defer p.release()
-	_, seq, _, err := p.last(ctx, e.hasher.Entity(tenant, entity), subject{tenant: tenant, entity: entity}, 0, p.log.Size(), true)
+	_, seq, _, err := p.last(ctx, e.hasher.Entity(tenant, entity), subject{tenant: tenant, entity: entity}, 0, p.log.Size())
 	return seq, e.closedOr(err)
 }
 

@@ -12,9 +12,9 @@ import (
 	"github.com/annals-io/annals/internal/wal"
 )
 
-// maxCatchUp is how many entries without an index an opening reads itself. More
-// are indexed afterwards, while appends wait.
-const maxCatchUp = 3 * 64 << 10
+// maxCatchUp is how many full tails of entries without an index an opening reads
+// itself. More are indexed afterwards, while appends wait.
+const maxCatchUp = 3
 
 // openIndex opens the index.
 func (e *Engine) openIndex(readOnly bool) error {
@@ -25,7 +25,7 @@ func (e *Engine) openIndex(readOnly bool) error {
 	secret := e.Secret("index")
 	o := index.Options{
 		FS: e.fs, Journal: journal, Key: [16]byte(secret[:16]), Policy: e.opts.Policy, Covers: e.opts.Covers,
-		ReadOnly: readOnly, Logger: e.opts.Logger,
+		TailEntries: e.opts.tailEntries, ReadOnly: readOnly, Logger: e.opts.Logger,
 	}
 	if e.index, err = index.Open(o); err != nil {
 		return err
@@ -39,7 +39,7 @@ func (e *Engine) openIndex(readOnly bool) error {
 func (e *Engine) catchUp(v *wal.View) error {
 	e.index.Cover(v.Size())
 	from, to := e.index.Rest()
-	if from == to || to-from > maxCatchUp {
+	if from == to || to-from > maxCatchUp*engine.Position(e.opts.tailEntries) {
 		e.index.Start(v.Size())
 		return nil
 	}
@@ -155,12 +155,12 @@ func (e *Engine) fill(ctx context.Context, from, to engine.Position, add func(*i
 // closeIndex closes the index. What it was given since its last run is written if
 // the log is sound up to there, so that the next opening has little to read; if
 // that fails it has more.
-func (e *Engine) closeIndex() error {
+func (e *Engine) closeIndex() {
 	if e.log == nil || e.failed.Load() || len(e.damage) > 0 || e.durable.Load() < uint64(e.index.Next()) {
-		return e.index.Abandon()
+		e.index.Abandon()
+		return
 	}
 	if err := e.index.Close(); err != nil {
 		e.opts.Logger.Error("write index at close", "error", err)
 	}
-	return nil
 }

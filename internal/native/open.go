@@ -36,6 +36,9 @@ func Open(opts Options) (*Engine, error) {
 	}
 	e.lock = lock
 	if err := e.openWriter(); err != nil {
+		if e.index != nil {
+			e.index.Abandon()
+		}
 		return nil, errors.Join(err, e.tiles.close(), lock.Close())
 	}
 	return e, nil
@@ -245,7 +248,8 @@ func (e *Engine) openDamaged(opts wal.Options, live bool) error {
 	e.tiles.writable = false
 	e.published.Store(&published{view: r.View(), next: make(chan struct{})})
 	e.durable.Store(uint64(r.View().Size()))
-	if err := errors.Join(e.index.Close(), e.openIndex(true)); err != nil { // a writer that turns reader had it open to write
+	e.index.Abandon() // a writer that turns reader had it open to write
+	if err := e.openIndex(true); err != nil {
 		return err
 	}
 	if err := e.sortOut(e.catchUp(r.View())); err != nil {

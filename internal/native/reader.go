@@ -38,10 +38,11 @@ func OpenReader(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	_, wopts, err := e.gather()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = e.openDamaged(wopts, live)
 	}
-	if err := e.openDamaged(wopts, live); err != nil {
+	if err != nil {
+		e.index.Abandon()
 		return nil, errors.Join(err, e.tiles.close())
 	}
 	e.loops.Go(e.pollLoop)
@@ -100,7 +101,9 @@ func (e *Engine) take(from engine.Position, v *wal.View) error {
 		err = nil
 	}
 	if err == nil {
-		err = e.index.Refresh(v.Size())
+		if err := e.index.Refresh(); err != nil { // what it has does
+			e.opts.Logger.Error("look for new index files", "error", err)
+		}
 	}
 	return err
 }
