@@ -32,6 +32,7 @@ func newAppend(e *env) *cobra.Command {
 		}),
 	}
 	e.tenantFlag(c, "owner of events that name none; default "+annals.DefaultTenant)
+	e.indexDataFlag(c)
 	return c
 }
 

@@ -26,8 +26,8 @@ type env struct {
 	writesFile bool // standard output is a regular file
 
 	// Set by flags and the environment.
-	dir, output, tenant string
-	asked               bool // output was asked for by its flag
+	dir, output, tenant, indexData string
+	asked                          bool // output was asked for by its flag
 
 	// Set while the command runs.
 	started bool            // errors are the command's, not of its usage

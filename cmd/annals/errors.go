@@ -151,7 +151,8 @@ func isFull(err error) bool {
 func isInvalid(err error) bool {
 	_, usage := errors.AsType[*usageError](err)
 	_, syntax := errors.AsType[*query.SyntaxError](err)
-	return usage || syntax || errors.Is(err, errRejected) || errors.Is(err, annals.ErrInvalid) || errors.Is(err, annals.ErrTooLarge)
+	_, param := errors.AsType[*query.ParamError](err)
+	return usage || syntax || param || errors.Is(err, errRejected) || errors.Is(err, annals.ErrInvalid) || errors.Is(err, annals.ErrTooLarge)
 }
 
 // report prints an error and the next step, if it is known.
@@ -189,6 +190,9 @@ func hintOf(err error) string {
 	}
 	if s, ok := errors.AsType[*query.SyntaxError](err); ok {
 		return s.Hint
+	}
+	if p, ok := errors.AsType[*query.ParamError](err); ok {
+		return p.Hint
 	}
 	if i, ok := errors.AsType[*annals.InvalidError](err); ok {
 		return i.Hint

@@ -54,7 +54,7 @@ func (e *env) get(ctx context.Context, id string) error {
 			return e.printMembers(&x)
 		}
 		out := e.entryWriter(formNDJSON)
-		return errors.Join(out.write(&x), out.end(false, true))
+		return errors.Join(out.write(&x), out.end(new(ending)))
 	})
 }
 

@@ -50,6 +50,7 @@ func newImport(e *env) *cobra.Command {
 	c.Flags().StringVar(&format, "format", "", "format of the files: "+strings.Join(ingest.Names(), " or ")+" (required)")
 	c.Flags().StringVar(&rejects, "rejects", "", "file for lines that are rejected; default FILE.rejects.ndjson in this directory")
 	e.tenantFlag(c, "owner of events that name none; default "+annals.DefaultTenant)
+	e.indexDataFlag(c)
 	_ = c.MarkFlagRequired("format")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(ingest.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return c

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/query"
 )
 
 // dataDir returns the journal's directory.
@@ -27,7 +28,10 @@ func (e *env) openWriter() (*annals.Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := annals.Options{Tenant: e.tenant, ScrubInterval: -1, Logger: e.logger(slog.LevelWarn)}
+	if _, err := query.ParsePolicy(e.indexData); err != nil {
+		return nil, usagef("index-data: %w", err)
+	}
+	opts := annals.Options{Tenant: e.tenant, IndexData: e.indexData, ScrubInterval: -1, Logger: e.logger(slog.LevelWarn)}
 	began := e.now()
 	j, err := annals.Open(dir, &opts)
 	switch {

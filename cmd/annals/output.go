@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -127,28 +128,50 @@ func (e *env) printJSON(v any) error {
 	return err
 }
 
+// printableLines is printable for text of several lines.
+func printableLines(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(printable(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+	return b.String()
+}
+
 // An entryWriter writes entries in one of the forms of output.
 type entryWriter interface {
+	// write writes an entry, or keeps what it needs of it.
 	write(e *annals.Entry) error
 
-	// end writes what follows the entries. more says that there are others, complete
-	// that none was left out because it could not be read.
-	end(more, complete bool) error
+	// end writes what follows the entries.
+	end(*ending) error
+}
+
+// An ending says what there is beside the entries of an answer.
+type ending struct {
+	cursor   string // goes on behind them
+	more     bool   // there are others, or may be
+	complete bool   // none was left out, and more is certain
+	total    *uint64
 }
 
 // entryWriter returns the writer of a form.
 func (e *env) entryWriter(form string) entryWriter {
 	out := bufio.NewWriterSize(e.stdout, 64<<10)
-	lines := lineWriter{out: out, terminal: e.width > 0}
 	switch form {
 	case formTable:
-		return &tableWriter{out: out, width: e.tableWidth()}
+		return &tableWriter{out: out, width: e.tableWidth(), columns: entryColumns, rows: entryRows}
 	case formCSV:
-		return newCSVWriter(out)
+		return newCSVWriter(out, flattener{narrator: new(narrator)})
 	case formJSON:
-		return &arrayWriter{lineWriter: lines}
+		return &answerWriter{arrayWriter{lineWriter: e.lineWriter(out), before: `{"events":`}}
 	}
-	return &lines
+	w := e.lineWriter(out)
+	return &w
+}
+
+// lineWriter returns the writer of canonical entries.
+func (e *env) lineWriter(out *bufio.Writer) lineWriter {
+	return lineWriter{out: out, terminal: e.width > 0}
 }
 
 // A lineWriter writes entries as they are, one a line. On a terminal it escapes
@@ -173,31 +196,56 @@ func (w *lineWriter) text(json []byte) error {
 	return err
 }
 
-func (w *lineWriter) end(bool, bool) error { return w.out.Flush() }
+func (w *lineWriter) end(*ending) error { return w.out.Flush() }
 
-// An arrayWriter writes entries as the answer of a search.
+// An arrayWriter writes entries as one array.
 type arrayWriter struct {
 	lineWriter
-	some bool
+	before string // what the array begins with, if not [ alone
+	some   bool
 }
 
-func (w *arrayWriter) write(e *annals.Entry) error {
-	before := `{"events":[`
-	if w.some {
-		before = ","
+func (w *arrayWriter) write(e *annals.Entry) error { return w.element(e.JSON) }
+
+// element writes one of the array.
+func (w *arrayWriter) element(json []byte) error {
+	before := ",\n"
+	if !w.some {
+		before = w.before + "[\n"
 	}
 	w.some = true
-	if _, err := w.out.WriteString(before + "\n"); err != nil {
+	if _, err := w.out.WriteString(before); err != nil {
 		return err
 	}
-	return w.text(e.JSON)
+	return w.text(json)
 }
 
-func (w *arrayWriter) end(more, complete bool) error {
-	before := "\n"
+// close ends the array.
+func (w *arrayWriter) close() error {
+	end := "\n]"
 	if !w.some {
-		before = `{"events":[`
+		end = w.before + "[]"
 	}
-	fmt.Fprintf(w.out, `%s],"has_more":%t,"complete":%t}`+"\n", before, more, complete)
-	return w.out.Flush()
+	_, err := w.out.WriteString(end)
+	return err
+}
+
+func (w *arrayWriter) end(*ending) error {
+	return errors.Join(w.close(), w.out.WriteByte('\n'), w.out.Flush())
+}
+
+// An answerWriter writes entries as the answer of a search.
+type answerWriter struct{ arrayWriter }
+
+func (w *answerWriter) end(x *ending) error {
+	err := w.close()
+	cursor, total := "null", ""
+	if x.cursor != "" {
+		cursor = `"` + x.cursor + `"`
+	}
+	if x.total != nil {
+		total = fmt.Sprintf(`,"total":%d`, *x.total)
+	}
+	fmt.Fprintf(w.out, `,"next_cursor":%s,"has_more":%t,"complete":%t%s}`+"\n", cursor, x.more, x.complete, total)
+	return errors.Join(err, w.out.Flush())
 }

@@ -243,7 +243,7 @@ func TestCancelled(t *testing.T) {
 	runOK(t, lines(10), "import", "--data", dir, "--format", "jsonl")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(&signalError{syscall.SIGTERM})
-	for _, args := range [][]string{{"export"}, {"query"}, {"stats"}, {"verify"}, {"append"}, {"import", "--format", "jsonl"}} {
+	for _, args := range [][]string{{"export"}, {"query"}, {"tail", "-f"}, {"history", "t", "1"}, {"verify"}, {"append"}, {"import", "--format", "jsonl"}} {
 		e := newTestEnv(lines(10))
 		if status := run(ctx, &e.env, append(args, "--data", dir)); status != 143 {
 			t.Errorf("%s: exit status %d, want 143: %s", args[0], status, e.err.String())

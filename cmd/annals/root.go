@@ -47,7 +47,7 @@ func newRoot(e *env) *cobra.Command {
 		&cobra.Group{ID: groupProof, Title: "Prove and repair:"},
 	)
 	addGroup(root, groupWrite, newAppend(e), newImport(e))
-	addGroup(root, groupRead, newGet(e), newQuery(e), newExport(e), newStats(e))
+	addGroup(root, groupRead, newGet(e), newQuery(e), newHistory(e), newTail(e), newExport(e), newStats(e))
 	addGroup(root, groupProof, newVerify(e), newCheckpoint(e), newRecover(e))
 	root.AddCommand(newVersion(e), newCompletion(e))
 	root.InitDefaultHelpCmd()
@@ -67,14 +67,15 @@ func addGroup(root *cobra.Command, group string, commands ...*cobra.Command) {
 // command has begun.
 func (e *env) action(do func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		for _, name := range []string{"data", "output", "tenant"} {
+		for _, name := range []string{"data", "output", "tenant", "index-data"} {
 			f := c.Flags().Lookup(name)
-			value := e.getenv("ANNALS_" + strings.ToUpper(name))
+			variable := "ANNALS_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+			value := e.getenv(variable)
 			if f == nil || f.Changed || value == "" {
 				continue
 			}
 			if err := f.Value.Set(value); err != nil {
-				return usagef("ANNALS_%s: %w", strings.ToUpper(name), err)
+				return usagef("%s: %w", variable, err)
 			}
 		}
 		e.asked = c.Flags().Changed("output")
@@ -83,17 +84,19 @@ func (e *env) action(do func(ctx context.Context, args []string) error) func(*co
 	}
 }
 
-// flagError explains a flag that is not understood. For a search it may be a
-// negated term.
+// afterDashes are arguments that begin with -, for commands that may be given some.
+var afterDashes = map[string]string{
+	"query": "'-outcome:success'", "export": "'-outcome:success'", "tail": "'-outcome:success'", "history": "order -17", "get": "-17",
+}
+
+// flagError explains a flag that is not understood. It may be a negated term or
+// an id.
 func flagError(c *cobra.Command, err error) error {
-	if strings.Contains(err.Error(), "unknown shorthand flag") && takesFilter(c) {
-		return hinted(err, "text that begins with - follows --, as in annals %s -- '-outcome:success'", c.Name())
+	if example := afterDashes[c.Name()]; example != "" && strings.Contains(err.Error(), "unknown shorthand flag") {
+		return hinted(err, "text that begins with - follows --, as in annals %s -- %s", c.Name(), example)
 	}
 	return err
 }
-
-// takesFilter reports whether a command's arguments are filter text.
-func takesFilter(c *cobra.Command) bool { return c.Name() == "query" || c.Name() == "export" }
 
 // noArgs refuses arguments.
 func noArgs(_ *cobra.Command, args []string) error {
@@ -106,4 +109,10 @@ func noArgs(_ *cobra.Command, args []string) error {
 // tenantFlag adds the flag --tenant.
 func (e *env) tenantFlag(c *cobra.Command, usage string) {
 	c.Flags().StringVar(&e.tenant, "tenant", "", usage+" (ANNALS_TENANT)")
+}
+
+// indexDataFlag adds the flag --index-data.
+func (e *env) indexDataFlag(c *cobra.Command) {
+	c.Flags().StringVar(&e.indexData, "index-data", "", "what of data, changes and tags is indexed: all (default), none, or paths as data.region,tags.* (ANNALS_INDEX_DATA)")
+	_ = c.RegisterFlagCompletionFunc("index-data", cobra.FixedCompletions([]string{"all", "none"}, cobra.ShellCompDirectiveNoFileComp))
 }

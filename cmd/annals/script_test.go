@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 
@@ -28,6 +29,7 @@ func TestMain(m *testing.M) {
 //	flip file text      changes one bit of the first occurrence of text in a file
 //	head N from to      copies the first N bytes of a file
 //	lines file N        a file, stdout or stderr has N lines
+//	capture NAME file regexp  sets a variable to the group that matches in a file, stdout or stderr
 func TestScript(t *testing.T) {
 	corpora, err := filepath.Abs("../../testdata/corpora")
 	if err != nil {
@@ -43,10 +45,11 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"status": scriptStatus,
-			"flip":   scriptFlip,
-			"head":   scriptHead,
-			"lines":  scriptLines,
+			"status":  scriptStatus,
+			"flip":    scriptFlip,
+			"head":    scriptHead,
+			"lines":   scriptLines,
+			"capture": scriptCapture,
 		},
 	})
 }
@@ -107,4 +110,17 @@ func scriptHead(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has %d bytes, no more than %d", args[1], len(data), n)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), data[:n], 0o600))
+}
+
+func scriptCapture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: capture NAME file regexp")
+	}
+	re, err := regexp.Compile(`(?m)` + args[2])
+	ts.Check(err)
+	found := re.FindStringSubmatch(ts.ReadFile(args[1]))
+	if len(found) != 2 {
+		ts.Fatalf("no match for %q with one group in %s", args[2], args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }

@@ -3,31 +3,38 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/annals-io/annals"
-	"github.com/annals-io/annals/engine"
 	"github.com/rivo/uniseg"
 )
 
 // A column is one of a table of entries.
 type column struct {
-	name string
-	max  int // columns of a terminal, before the rest of the line is shared
+	name  string
+	max   int  // columns of a terminal, before the rest of the line is shared; 0 is no limit
+	right bool // the column holds numbers
+	fixed bool // it is not cut to make room
 }
 
-// columns are those of a table. The last one takes what is left of the line.
-var columns = []column{{"POSITION", 20}, {"TIME", 20}, {"TYPE", 36}, {"ACTOR", 36}, {"ENTITY", 36}, {"OUTCOME", 7}, {"MESSAGE", 0}}
+// entryColumns are those of a table of entries.
+var entryColumns = []column{
+	{name: "POSITION", max: 20, right: true, fixed: true}, {name: "TIME", max: 20, fixed: true}, {name: "TYPE", max: 36},
+	{name: "ACTOR", max: 36}, {name: "ENTITY", max: 36}, {name: "OUTCOME", max: 7, fixed: true}, {name: "MESSAGE"},
+}
 
-// row returns an entry's cells, one for each of columns.
-func row(e *annals.Entry, v *annals.Event) []string {
-	return []string{
-		strconv.FormatUint(uint64(e.Position), 10), v.Time.UTC().Format(time.RFC3339), v.Type,
-		actorText(v.Actor), entityText(v.Entity), string(v.Outcome), messageText(v),
+// entryRows returns an entry's row, with a cell for each of entryColumns.
+func entryRows(e *annals.Entry) ([][]string, error) {
+	v, err := e.Event()
+	if err != nil {
+		return nil, err
 	}
+	return [][]string{{
+		strconv.FormatUint(uint64(e.Position), 10), v.Time.UTC().Format(time.RFC3339), v.Type,
+		actorText(v.Actor), entityText(v.Entity), string(v.Outcome), messageText(&v),
+	}}, nil
 }
 
 // actorText names an actor and where it came from.
@@ -71,28 +78,38 @@ const maxCell = 1 << 10
 
 // A tableWriter writes entries as a table that fits a terminal.
 type tableWriter struct {
-	out    *bufio.Writer
-	width  int
-	rows   [][]string
+	out     *bufio.Writer
+	width   int
+	columns []column
+	rows    func(*annals.Entry) ([][]string, error) // of an entry, with a cell for each column
+
+	held   [][]string
 	widths []int // of the columns, once they are known; 0 leaves one out
 }
 
 func (w *tableWriter) write(e *annals.Entry) error {
-	v, err := e.Event()
+	rows, err := w.rows(e)
 	if err != nil {
 		return err
 	}
-	cells := row(e, &v)
-	for i, c := range cells {
-		cells[i] = printable(c[:min(len(c), maxCell)])
+	for _, cells := range rows {
+		w.held = append(w.held, printableCells(cells))
 	}
-	if w.rows = append(w.rows, cells); len(w.rows) == tableRows {
+	if len(w.held) >= tableRows {
 		return w.page()
 	}
 	return nil
 }
 
-func (w *tableWriter) end(bool, bool) error {
+// printableCells makes cells printable, and short enough to be held.
+func printableCells(cells []string) []string {
+	for i, c := range cells {
+		cells[i] = printable(c[:min(len(c), maxCell)])
+	}
+	return cells
+}
+
+func (w *tableWriter) end(*ending) error {
 	if err := w.page(); err != nil {
 		return err
 	}
@@ -101,28 +118,28 @@ func (w *tableWriter) end(bool, bool) error {
 
 // page writes the rows that are held.
 func (w *tableWriter) page() error {
-	if len(w.rows) == 0 {
+	if len(w.held) == 0 {
 		return nil
 	}
 	if w.widths == nil {
-		w.widths = fit(w.rows, w.width)
-		names := make([]string, len(columns))
-		for i, c := range columns {
+		w.widths = shrink(w.columns, natural(w.columns, w.held, w.width), w.width)
+		names := make([]string, len(w.columns))
+		for i, c := range w.columns {
 			names[i] = c.name
 		}
-		w.rows = append([][]string{names}, w.rows...)
+		w.held = append([][]string{names}, w.held...)
 	}
-	for _, cells := range w.rows {
-		if err := w.line(cells); err != nil {
+	for _, cells := range w.held {
+		if err := w.line(cells, nil); err != nil {
 			return err
 		}
 	}
-	w.rows = w.rows[:0]
+	w.held = w.held[:0]
 	return nil
 }
 
-// line writes one row, cut to the widths.
-func (w *tableWriter) line(cells []string) error {
+// line writes one row, cut to the widths, with columns in colours.
+func (w *tableWriter) line(cells []string, colours map[int]string) error {
 	var b bytes.Buffer
 	for i, c := range cells {
 		if w.widths[i] == 0 {
@@ -132,40 +149,55 @@ func (w *tableWriter) line(cells []string) error {
 			b.WriteString("  ")
 		}
 		text, width := cut(c, w.widths[i])
-		b.WriteString(text)
-		b.WriteString(strings.Repeat(" ", w.widths[i]-width))
+		pad := strings.Repeat(" ", w.widths[i]-width)
+		if w.columns[i].right {
+			text, pad = pad, text
+		}
+		if code := colours[i]; code != "" {
+			text += plain
+			b.WriteString(code)
+		}
+		b.WriteString(text + pad)
 	}
 	_, err := w.out.Write(append(bytes.TrimRight(b.Bytes(), " "), '\n'))
 	return err
 }
 
-// fit returns the widths of the columns of a table: as wide as the widest cell,
-// within limits that shrink until the whole fits. Empty columns get none.
-func fit(rows [][]string, width int) []int {
+// natural returns the widths of columns: as wide as the widest cell, within
+// limits. Empty columns get none.
+func natural(columns []column, rows [][]string, width int) []int {
 	widths := make([]int, len(columns))
-	total, last := -2, len(columns)-1
 	for i, c := range columns {
 		for _, r := range rows {
 			widths[i] = max(widths[i], uniseg.StringWidth(r[i]))
 		}
-		widths[i] = min(widths[i], max(width, leastWidth))
-		if widths[i] > 0 {
-			widths[i] = max(widths[i], len(c.name))
+		if widths[i] == 0 {
+			continue
 		}
-		if i != last {
-			widths[i] = min(widths[i], c.max)
+		most := max(width, leastWidth)
+		if c.max > 0 {
+			most = min(most, c.max)
 		}
-		if widths[i] > 0 {
-			total += widths[i] + 2
+		widths[i] = min(max(widths[i], len(c.name)), max(most, len(c.name)))
+	}
+	return widths
+}
+
+// shrink makes the widest columns narrower until all fit into width, with two
+// spaces between them.
+func shrink(columns []column, widths []int, width int) []int {
+	total := -2
+	for _, n := range widths {
+		if n > 0 {
+			total += n + 2
 		}
 	}
-	for total > width {
-		i := widest(widths)
+	for ; total > width; total-- {
+		i := widest(columns, widths)
 		if widths[i] <= leastWidth {
 			break
 		}
 		widths[i]--
-		total--
 	}
 	return widths
 }
@@ -173,11 +205,11 @@ func fit(rows [][]string, width int) []int {
 // leastWidth is how narrow a column may become.
 const leastWidth = 8
 
-// widest returns the widest of the columns that may be cut.
-func widest(widths []int) int {
+// widest returns the widest of the columns that may be cut, the last of several.
+func widest(columns []column, widths []int) int {
 	best := len(columns) - 1
-	for _, i := range []int{4, 3, 2} {
-		if widths[i] > widths[best] {
+	for i := best - 1; i >= 0; i-- {
+		if !columns[i].fixed && widths[i] > widths[best] {
 			best = i
 		}
 	}
@@ -202,59 +234,4 @@ func cut(s string, width int) (string, int) {
 		end += len(cluster)
 	}
 	return s[:end] + "…", n + 1
-}
-
-// csvNames are the columns of CSV.
-var csvNames = strings.Fields(`position recorded_at time tenant id type source action outcome severity actor_type actor_id actor_name
-	actor_address entity_type entity_id entity_name sequence correlation_id reason message error_code`)
-
-// A csvWriter writes entries as CSV. Cells hold one line of printable text, and
-// none that a spreadsheet takes for a formula.
-type csvWriter struct {
-	out   *bufio.Writer
-	csv   *csv.Writer
-	cells []string
-}
-
-func newCSVWriter(out *bufio.Writer) *csvWriter {
-	w := &csvWriter{out: out, csv: csv.NewWriter(out)}
-	_ = w.csv.Write(csvNames) // its errors stay until end
-	return w
-}
-
-func (w *csvWriter) write(e *annals.Entry) error {
-	v, err := e.Event()
-	if err != nil {
-		return err
-	}
-	sequence := ""
-	if e.Sequence != 0 {
-		sequence = strconv.FormatUint(uint64(e.Sequence), 10)
-	}
-	w.cells = append(w.cells[:0],
-		strconv.FormatUint(uint64(e.Position), 10), e.RecordedAt.UTC().Format(engine.TimeFormat), v.Time.UTC().Format(engine.TimeFormat),
-		v.Tenant, v.ID, v.Type, v.Source, v.Action, string(v.Outcome), string(v.Severity),
-		v.Actor.Type, v.Actor.ID, v.Actor.Name, v.Actor.Address, v.Entity.Type, v.Entity.ID, v.Entity.Name,
-		sequence, v.CorrelationID, v.Reason, v.Message, v.Error.Code)
-	for i, c := range w.cells {
-		w.cells[i] = csvCell(c)
-	}
-	return w.csv.Write(w.cells)
-}
-
-// csvCell makes a text safe for spreadsheets.
-func csvCell(s string) string {
-	s = printable(s)
-	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
-
-func (w *csvWriter) end(bool, bool) error {
-	w.csv.Flush()
-	if err := w.csv.Error(); err != nil {
-		return err
-	}
-	return w.out.Flush()
 }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"syscall"
+
+	"github.com/annals-io/annals"
+	"github.com/spf13/cobra"
+)
+
+// A tailing says what of a journal's end is shown.
+type tailing struct {
+	lines  int
+	from   string // start, now, a position, or "" for the last lines
+	follow bool
+}
+
+func newTail(e *env) *cobra.Command {
+	var t tailing
+	c := &cobra.Command{
+		Use:   "tail [TEXT]",
+		Short: "Show the newest entries, and follow the journal",
+		Long: "Print the last entries that match, oldest first, and with --follow those that come\n" +
+			"after them until an interrupt ends it. It works beside the process that writes.\n" +
+			"On a terminal it shows a line an event, in colour unless NO_COLOR is set.\n\n" + filterHelp,
+		Example: "  annals tail --data ./journal -f\n" +
+			"  annals tail --data ./journal -n 100 'outcome:failure severity:>=warning'\n" +
+			"  annals tail --data ./journal -f --from start type:order.* | jq .data",
+		ValidArgsFunction: completeFilter,
+	}
+	s := e.searchFlags(c, "show this tenant alone; default all tenants of producers")
+	c.RunE = e.action(func(ctx context.Context, args []string) error {
+		if err := t.check(c.Flags().Changed("lines")); err != nil {
+			return err
+		}
+		q, err := s.query(e, args)
+		if err != nil {
+			return err
+		}
+		return e.tail(ctx, q, t)
+	})
+	f := c.Flags()
+	f.BoolVarP(&t.follow, "follow", "f", false, "go on with new entries as they come")
+	f.IntVarP(&t.lines, "lines", "n", 10, "entries to begin with")
+	f.StringVar(&t.from, "from", "", "begin at a position, at the start, or now: start, now or a number")
+	_ = c.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{"start", "now"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// check refuses what does not go together.
+func (t *tailing) check(lines bool) error {
+	if t.lines < 0 {
+		return usagef("lines is %d, want 0 or more", t.lines)
+	}
+	if t.from != "" && lines {
+		return usagef("from does not go with lines, which count from the end")
+	}
+	_, err := t.position(0)
+	return err
+}
+
+// position returns where to begin in a journal of a size, if from says it.
+func (t *tailing) position(size annals.Position) (annals.Position, error) {
+	switch t.from {
+	case "", "start":
+		return 0, nil
+	case "now":
+		return size, nil
+	}
+	n, err := strconv.ParseUint(t.from, 10, 63)
+	if err != nil {
+		return 0, usagef("from is %q, want start, now or a position", t.from)
+	}
+	return annals.Position(n), nil
+}
+
+// tail prints the end of the journal.
+func (e *env) tail(ctx context.Context, q annals.Query, t tailing) error {
+	form, err := e.form(formTable, formNDJSON, formJSON)
+	if err != nil {
+		return err
+	}
+	err = e.readBeside(func(j *annals.Journal) error {
+		from, err := e.tailStart(ctx, j, q, t)
+		if err != nil {
+			return err
+		}
+		out := e.tailWriter(form)
+		if t.follow {
+			return errors.Join(e.follow(ctx, j, q, from, out), out.end(new(ending)))
+		}
+		q.Filter, q.Order = fmt.Sprintf("position:>=%d", from), annals.Ascending
+		return errors.Join(e.all(ctx, j, q, out, nil), out.end(new(ending)))
+	})
+	if s, ok := errors.AsType[*signalError](context.Cause(ctx)); ok && s.signal == syscall.SIGINT && t.follow && errors.Is(err, context.Canceled) {
+		return nil // that is how it ends
+	}
+	return err
+}
+
+// tailStart returns the position of the first entry to show.
+func (e *env) tailStart(ctx context.Context, j *annals.Journal, q annals.Query, t tailing) (annals.Position, error) {
+	size := j.Size()
+	if t.from != "" {
+		return t.position(size)
+	}
+	if t.lines == 0 {
+		return size, nil
+	}
+	q.Order, q.Limit = annals.Descending, t.lines
+	for x, err := range j.SearchAll(ctx, q) {
+		if err != nil {
+			if err = e.passDamage(err); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		size = min(size, x.Position)
+	}
+	return size, nil
+}
+
+// follow writes entries as they come. Each is printed at once.
+func (e *env) follow(ctx context.Context, j *annals.Journal, q annals.Query, from annals.Position, out entryWriter) error {
+	for x, err := range j.FollowMatching(ctx, from, q) {
+		if err != nil {
+			if err = e.passDamage(err); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := errors.Join(out.write(&x), out.end(new(ending))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tailWriter returns the writer of a form: tables have a line an entry, without a
+// header.
+func (e *env) tailWriter(form string) entryWriter {
+	out := bufio.NewWriterSize(e.stdout, 64<<10)
+	if form == formTable {
+		plain := e.width == 0 || e.getenv("NO_COLOR") != "" || e.getenv("TERM") == "dumb"
+		return newStreamWriter(out, e.tableWidth(), !plain)
+	}
+	w := e.lineWriter(out)
+	return &w
+}
