@@ -64,7 +64,7 @@ func searchEnds(s *suite) {
 		{}, {Descending: true}, {To: math.MaxUint64}, of(by(3)), {Tenants: []string{"t"}, Filter: engine.Any{by(3), by(2)}, Descending: true, To: math.MaxUint64},
 	} {
 		seen := 0
-		err := before.check(q, func(yield func(engine.Entry, error) bool) {
+		err := before.check(q, before.chosen(q), func(yield func(engine.Entry, error) bool) {
 			for e, err := range s.e.Search(s.ctx, q) {
 				if seen++; seen <= 5 {
 					s.append(counted(next, 30)...)
@@ -99,11 +99,11 @@ func searchMemory(s *suite) {
 				break
 			}
 		}
-		if err := t.check(q, spoiled(seq)); err != nil {
+		if err := t.check(q, t.chosen(q), spoiled(seq)); err != nil {
 			s.Errorf("a search that was left and taken again: %v", err)
 		}
 	}
-	if err := t.check(engine.Query{}, s.e.Scan(s.ctx, 0, 60)); err != nil {
+	if err := t.check(engine.Query{}, t.chosen(engine.Query{}), s.e.Scan(s.ctx, 0, 60)); err != nil {
 		s.Errorf("scan after searches whose entries were changed: %v", err)
 	}
 }

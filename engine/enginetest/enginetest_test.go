@@ -270,14 +270,22 @@ func TestDescribe(t *testing.T) {
 		{id: "a", entity: thing("b")},
 		{tenant: "u", id: "quote\" slash\\ line\n tab\t nul\x00", entity: engine.Entity{Type: "\u2028", ID: "<&>\U0001f600"}, data: `{"id":"no","entity":null}`},
 		{id: "x", data: `"\",\"recorded_at\":"`},
+		{id: `\`, kind: `"\\"`, time: "0000-01-01T00:00:00.000000000Z", terms: []engine.Term{}},
+		{id: "y", entity: thing("b"), time: "9999-12-31T23:59:59.999999999Z", terms: []engine.Term{{}, {Field: `"]}`, Value: `\"`}, {Field: "\x00", Value: "]"}}, data: `{"terms":[]}`},
+		{id: "z", terms: oddTerms()},
 	}
 	for _, x := range items {
 		entry := engine.Finish(nil, x.body(), time.Unix(0, 0), 1, 2)
-		var f engine.Facts
-		err := describe(&f, entry)
-		got := key{f.Tenant, f.ID, f.Entity}
-		if want := (key{Tenant: x.owner(), ID: x.id, Entity: x.entity}); err != nil || got != want {
-			t.Errorf("describe %s: %+v, %v, want %+v", entry, got, err, want)
+		got := engine.Facts{Terms: []engine.Term{{Field: "of the entry before"}}}
+		err := describeAsked(&got, entry)
+		want := x.facts()
+		if err != nil || !sameFacts(&got, &want) {
+			t.Errorf("describe %.300s: %.300v, %v, want %.300v", entry, got, err, want)
+		}
+		got = engine.Facts{}
+		want.Terms, want.Time = nil, time.Time{}
+		if err := describeAsked(&got, entry); err != nil || !sameFacts(&got, &want) {
+			t.Errorf("describe %.300s without terms: %.300v, %v, want %.300v", entry, got, err, want)
 		}
 		if bytes.Contains(entry, []byte(`\u003c`)) || bytes.Contains(entry, []byte(`\u2028`)) {
 			t.Errorf("entry is not canonical: %s", entry)

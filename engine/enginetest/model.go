@@ -85,7 +85,7 @@ func (m *model) searches(s *suite, r *rand.Rand) error {
 	}
 	for range 5 {
 		q := m.randomQuery(r)
-		if err := s.searches(t, q); err != nil {
+		if _, err := s.searches(t, q, q.Descending, !q.Descending); err != nil {
 			return fmt.Errorf("search for %+v: %w", q, err)
 		}
 	}

@@ -101,34 +101,42 @@ func compareKinds(a, b engine.KindCount) int {
 // answers agree with the truth. It returns how many entries q chooses.
 func (s *suite) search(t truth, q engine.Query) int {
 	s.Helper()
-	if err := s.searches(t, q); err != nil {
+	n, err := s.searches(t, q, !q.Descending, q.Descending)
+	if err != nil {
 		s.Errorf("search for %.300s: %v", fmt.Sprintf("%+v", q), err)
 	}
-	return len(t.chosen(q))
+	return n
 }
 
-// searches does what search does. It may be called from any goroutine.
-func (s *suite) searches(t truth, q engine.Query) error {
-	for _, q.Descending = range []bool{q.Descending, !q.Descending} {
-		if err := t.check(q, s.e.Search(s.ctx, q)); err != nil {
-			return fmt.Errorf("descending %v: %w", q.Descending, err)
+// searches does what search does, in the directions given. It may be called from
+// any goroutine.
+func (s *suite) searches(t truth, q engine.Query, directions ...bool) (n int, err error) {
+	q.Descending = false
+	chosen := t.chosen(q)
+	for _, q.Descending = range directions {
+		want := slices.Clone(chosen)
+		if q.Descending {
+			slices.Reverse(want)
+		}
+		if err := t.check(q, want, s.e.Search(s.ctx, q)); err != nil {
+			return len(chosen), fmt.Errorf("descending %v: %w", q.Descending, err)
 		}
 	}
 	e, err := s.e.Estimate(s.ctx, q)
 	if err != nil {
-		return fmt.Errorf("estimate: %w", err)
+		return len(chosen), fmt.Errorf("estimate: %w", err)
 	}
 	from, to := t.bounds(q)
-	if n := uint64(len(t.chosen(q))); e.Candidates < n || e.Candidates > uint64(len(t.facts)) || e.Unindexed > uint64(to-from) {
-		return fmt.Errorf("estimate is %+v: %d of %d entries are chosen, among %d positions", e, n, len(t.facts), to-from)
+	if e.Candidates < uint64(len(chosen)) || e.Candidates > uint64(len(t.facts)) || e.Unindexed > uint64(to-from) {
+		return len(chosen), fmt.Errorf("estimate is %+v: %d of %d entries are chosen, among %d positions", e, len(chosen), len(t.facts), to-from)
 	}
-	return nil
+	return len(chosen), nil
 }
 
-// check checks the answer of a search. Others than the chosen entries may be
-// among them; they too must be what is stored, in order, and each come once.
-func (t *truth) check(q engine.Query, answer iter.Seq2[engine.Entry, error]) error {
-	missing := t.chosen(q)
+// check checks the answer of a search, of which some entries may not be missing.
+// Others may be among them; they too must be what is stored, in order, and each
+// come once.
+func (t *truth) check(q engine.Query, missing []engine.Position, answer iter.Seq2[engine.Entry, error]) error {
 	var last *engine.Position
 	for e, err := range answer {
 		if err != nil {
@@ -175,7 +183,7 @@ func (s *suite) auditIndex(t truth) {
 			found = append(found, engine.All{engine.Has(term), engine.Has(engine.TenantTerm())})
 		}
 		q := engine.Query{Tenants: []string{f.Tenant}, Filter: found, Since: f.Time, To: engine.Position(p + 1), Descending: true}
-		if err := t.check(q, s.e.Search(s.ctx, q)); err != nil {
+		if err := t.check(q, t.chosen(q), s.e.Search(s.ctx, q)); err != nil {
 			s.Errorf("search for the terms of entry %d: %v", p, err)
 		}
 	}
