@@ -1,6 +1,7 @@
 package annals
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -129,6 +130,23 @@ func (j *Journal) Get(ctx context.Context, id string) (Entry, error) {
 
 // GetTenant is [Journal.Get] for a tenant.
 func (j *Journal) GetTenant(ctx context.Context, tenant, id string) (Entry, error) {
+	q := engine.Query{Tenants: []string{tenant}, Filter: engine.Has(engine.IDTerm(id)), Descending: true}
+	for r, err := range j.engine.Search(ctx, q) { // Find would read the entry as well
+		if err != nil {
+			if _, damage := asCorrupt(err); damage {
+				return j.getFound(ctx, tenant, id) // it may be another's
+			}
+			return Entry{}, err
+		}
+		if owner, found, _, _, err := describe(r.Bytes); err == nil && owner == tenant && found == id {
+			return parseEntry(r.Position, bytes.Clone(r.Bytes))
+		}
+	}
+	return Entry{}, ErrNotFound
+}
+
+// getFound is GetTenant by the position of the id.
+func (j *Journal) getFound(ctx context.Context, tenant, id string) (Entry, error) {
 	p, err := j.engine.Find(ctx, tenant, id)
 	if err != nil {
 		return Entry{}, err

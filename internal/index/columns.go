@@ -11,6 +11,7 @@ import (
 const (
 	timeBlockBytes    = 2*blockEntries + 4 + sumBytes
 	addressBlockBytes = 4*blockEntries + sumBytes
+	addressBytes      = 4 // of an address
 	zoneBytes         = 16
 	maxShift          = 48
 	maxWidth          = 64

@@ -18,7 +18,7 @@ type Filler func(ctx context.Context, from, to engine.Position, add func(it *Ite
 const mergeAt = 8
 
 // mergeMost bounds the runs of one merge, and with them its memory.
-const mergeMost = 32
+const mergeMost = 64
 
 // Maintain does the next thing that appends may wait for, one run at a time: it
 // writes a tail whose entries are all durable, or fills a part of a hole. It
@@ -236,7 +236,8 @@ type tier struct {
 	class   int
 	runs    []*run
 	entries engine.Position
-	full    int // runs of just that class
+	full    int             // runs of just that class
+	largest engine.Position // entries of a run
 }
 
 // take adds the next run, if it may be merged with the others.
@@ -248,17 +249,19 @@ func (t *tier) take(r *run) bool {
 		len(t.runs) > 0 && r.policy() != t.runs[0].policy():
 		return false
 	}
-	t.runs, t.entries = append(t.runs, r), t.entries+n
+	t.runs, t.entries, t.largest = append(t.runs, r), t.entries+n, max(t.largest, n)
 	if class == t.class {
 		t.full++
 	}
 	return true
 }
 
-// ripe reports whether the runs should be merged. Counting those of the class
-// alone, every entry moves up a class with every merge, so that it is written a
-// logarithmic number of times.
-func (t *tier) ripe() bool { return t.full >= mergeAt || len(t.runs) == mergeMost }
+// ripe reports whether the runs should be merged: so many are of the class that its
+// entries move up to the next, or so many lie between a few of the class that all
+// at least double.
+func (t *tier) ripe() bool {
+	return t.full >= mergeAt || len(t.runs) == mergeMost && 2*t.largest <= t.entries
+}
 
 func acquireAll(runs []*run) []*run {
 	for _, r := range runs {

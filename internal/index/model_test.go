@@ -588,9 +588,9 @@ func spoilFile(t testing.TB, rng *rand.Rand, mem *durable.Mem, name string) {
 // 47: no error of the index's files does more).
 func TestFault45Model(t *testing.T) {
 	rng := newRand(t)
-	worlds, failed, merged := 60, 0, 0
+	worlds, failed, merged := 20, 0, 0
 	if long {
-		worlds = 5000
+		worlds = 3000
 	}
 	for i := range worlds {
 		w := newWorld(t, rng)
