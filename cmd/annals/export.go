@@ -44,12 +44,14 @@ CSV has a description, journald a message where the event has none, and json wit
 --describe a member description: a sentence about the entry. --templates names a JSON
 file of sentences by type, or by the beginning of a type, the longest one first:
   {"order.paid": "{actor} paid {data.total} for {entity}", "order.*": "{actor.name|actor.id}: {changes}"}
-Places in braces are paths in an entry. actor, entity, changes and error stand for
-what people want to know of them.
+Places in braces are paths in an entry, several of them with | between for the first
+that it has. actor, entity, changes and error stand for what people want to know of
+them. {{ and }} are braces.
 
 --redact replaces the value at a path by "[redacted]", and leaves out the hash, which
-would confirm a guess. The path of a member of an object in an array leaves the array
-out. What is left is no entry any more, so it does not go with ndjson.`
+would confirm a guess. A path leads through an array to each of its elements: data.items.price
+is in each item. What is left is no entry any more, so it does not go with ndjson, and
+cannot be imported or verified.`
 
 func newExport(e *env) *cobra.Command {
 	var x export

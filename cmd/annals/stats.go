@@ -17,7 +17,7 @@ func newStats(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:               "stats",
 		Short:             "Count what the journal holds",
-		Long:              "Count events, entities, types and bytes. The whole journal is read for it.",
+		Long:              "Count events, entities, types and bytes.",
 		Example:           "  annals stats --data ./journal\n  annals stats --data ./journal --output json | jq .by_type",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,

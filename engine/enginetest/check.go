@@ -115,11 +115,12 @@ func is(want error) func(error) bool {
 	return func(err error) bool { return errors.Is(err, want) }
 }
 
-// conflict returns a function for refused that wants a certain conflict.
+// conflict returns a function for refused that wants a certain conflict, and
+// nothing that asks for another try.
 func conflict(want engine.ConflictError) func(error) bool {
 	return func(err error) bool {
 		c, ok := errors.AsType[*engine.ConflictError](err)
-		return ok && *c == want
+		return ok && *c == want && !errors.Is(err, engine.ErrUnavailable) && !errors.Is(err, engine.ErrUnknown)
 	}
 }
 

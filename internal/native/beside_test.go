@@ -217,6 +217,29 @@ func TestReaderOpensWhileWriterTrims(t *testing.T) {
 	}
 }
 
+// TestReaderSeesCleanClose: a reader shows the last entry of a writer that closes
+// at once, before a marker vouches for it, and those of the writers that follow.
+func TestReaderSeesCleanClose(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		mem := durable.NewMem()
+		w := open(t, mem)
+		appendOne(t, w, "first", "x")
+		idle()
+		r := openReader(t, mem)
+		for i := range 3 {
+			appendOne(t, w, fmt.Sprint(i), "x")
+			check(t, w.Close())
+			poll()
+			if r.Size() != w.Size() {
+				t.Errorf("reader shows %d entries of a closed journal of %d", r.Size(), w.Size())
+			}
+			w = open(t, mem)
+		}
+		check(t, errors.Join(w.Close(), r.Close()))
+	})
+}
+
 // TestReaderShowsSequencesWithEntries: while a reader takes new entries in, the
 // last sequence that it tells is that of the entries that it shows.
 func TestReaderShowsSequencesWithEntries(t *testing.T) {

@@ -175,9 +175,10 @@ func (e *Engine) LastSequence(ctx context.Context, tenant string, entity engine.
 	return seq, e.closedOr(err)
 }
 
-// unavailable names a failed lookup to whoever appends.
+// unavailable names a failed lookup to whoever appends. What the lookup has found
+// out, a conflict or damage, is no failure.
 func unavailable(err error) error {
-	if err == nil || isCorrupt(err) || errors.Is(err, engine.ErrClosed) {
+	if _, conflict := errors.AsType[*engine.ConflictError](err); err == nil || conflict || isCorrupt(err) || errors.Is(err, engine.ErrClosed) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)

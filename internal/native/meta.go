@@ -312,19 +312,25 @@ func evidence(fsys durable.FS, c *signed, tiles uint64) (wal.Evidence, error) {
 	if engine.Position(tiles) > ev.Entries {
 		ev.Entries, ev.By = engine.Position(tiles), tilesDir
 	}
+	var err error
+	ev.State, err = readState(fsys)
+	return ev, err
+}
+
+// readState reads where the log ended when it was closed last, nil if it never was.
+func readState(fsys durable.FS) (*wal.State, error) {
 	var e end
 	ok, err := readSealed(fsys, stateName, func(b []byte) error { return decodeStrict(b, &e) })
 	if err != nil || !ok {
-		return ev, err
+		return nil, err
 	}
 	s := &wal.State{Ordinal: e.Ordinal, End: e.End, Entries: engine.Position(e.Entries)}
 	chain, err := hex.DecodeString(e.Chain)
 	if err != nil || len(chain) != len(s.Chain) {
-		return ev, &engine.CorruptError{Path: stateName, Err: errors.New("chain hash is not 32 bytes in hex")}
+		return nil, &engine.CorruptError{Path: stateName, Err: errors.New("chain hash is not 32 bytes in hex")}
 	}
 	copy(s.Chain[:], chain)
-	ev.State = s
-	return ev, nil
+	return s, nil
 }
 
 func writeState(fsys durable.FS, s *wal.State) error {

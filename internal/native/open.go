@@ -194,7 +194,7 @@ func (w *committer) openFull() error {
 // gather reads what vouches for the log. What of it is damaged goes to e.damage.
 func (e *Engine) gather() (*signed, wal.Options, error) {
 	journal, err := e.identity.id()
-	opts := wal.Options{Journal: journal, SegmentBytes: e.opts.SegmentBytes, Salvage: e.opts.Salvage}
+	opts := wal.Options{Journal: journal, SegmentBytes: e.opts.SegmentBytes, Salvage: e.opts.Salvage, State: e.state}
 	if err != nil {
 		return nil, opts, err
 	}
@@ -214,6 +214,15 @@ func (e *Engine) gather() (*signed, wal.Options, error) {
 		opts.Evidence.Entries, opts.Evidence.By = end, index.Dir
 	}
 	return c, opts, e.sortOut(err)
+}
+
+// state is the log's [wal.Options] State: what is damaged vouches for nothing.
+func (e *Engine) state() *wal.State {
+	s, err := readState(e.fs)
+	if err != nil {
+		return nil
+	}
+	return s
 }
 
 // readCheckpoint reads the checkpoint and verifies it with the journal's key.

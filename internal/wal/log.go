@@ -34,6 +34,11 @@ type Options struct {
 	SegmentBytes int64    // zero = DefaultSegmentBytes
 	Evidence     Evidence
 
+	// State reads what the last clean close has written, nil if nothing. A live
+	// reader asks for it when records wait for something to vouch for them; nil
+	// does without.
+	State func() *State
+
 	// Salvage lets OpenReader show what is sound though nothing vouches for it.
 	Salvage bool
 }

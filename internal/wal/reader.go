@@ -17,6 +17,7 @@ type Reader struct {
 	fs      durable.FS
 	journal [16]byte
 	view    *View
+	state   func() *State
 	header  header // of the newest segment
 	at      mark   // how far it was read
 	offsets []uint32
@@ -35,7 +36,7 @@ func OpenReader(fsys durable.FS, opts Options, live bool) (*Reader, error) {
 	if !live && (opts.Salvage || len(a.damage) > 0) { // no recovery will come and keep it
 		a.proven, a.visible = a.good, max(a.visible, a.good.next, a.seen.next)
 	}
-	r := &Reader{fs: fsys, journal: opts.Journal, header: a.header, at: a.proven, damage: a.damage}
+	r := &Reader{fs: fsys, journal: opts.Journal, state: opts.State, header: a.header, at: a.proven, damage: a.damage}
 	if len(a.segments) == 0 {
 		r.at = mark{}
 	}
@@ -166,8 +167,13 @@ func (r *Reader) read(f io.ReaderAt, s *segment, end int64, sealed bool) error {
 		seen = append(seen, at)
 		durable = max(durable, rec.durable)
 	}
-	if sealed {
+	switch {
+	case sealed:
 		durable = end
+	case at.off > durable && r.state != nil: // the writer may have closed before it left a marker
+		if st := r.state(); st != nil && st.Ordinal == s.ordinal {
+			durable = max(durable, st.End)
+		}
 	}
 	for _, m := range seen {
 		if m.off <= durable {
