@@ -11,6 +11,7 @@ import (
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/durable"
+	"strings"
 )
 
 // goldenModels are runs whose bytes are pinned. The first is the worked example of
@@ -107,4 +108,24 @@ func TestFooterRefuses(t *testing.T) {
 			t.Errorf("got policy %q", r.policy())
 		}
 	})
+}
+
+// TestFormatExample finds the bytes of testdata/tiny.golden in docs/format.md,
+// where lines of zeros are left out.
+func TestFormatExample(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "format.md"))
+	check(t, err)
+	golden, err := os.ReadFile(filepath.Join("testdata", "tiny.golden"))
+	check(t, err)
+	at := 0
+	for line := range strings.Lines(string(golden)) {
+		if strings.Contains(line, strings.Repeat("00 ", 8)+" "+strings.Repeat("00 ", 8)) {
+			continue
+		}
+		i := strings.Index(string(doc[at:]), line)
+		if i < 0 {
+			t.Fatalf("docs/format.md lacks, or has out of order: %s", line)
+		}
+		at += i + len(line)
+	}
 }
