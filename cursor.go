@@ -59,8 +59,8 @@ const (
 	cursorHasTotal   = 1 << 1
 )
 
-// cursorEncoding refuses the bits that a decoder could ignore.
-var cursorEncoding = base64.RawURLEncoding.Strict()
+// cursorEncoding is exact: 96 bytes fill their 128 characters.
+var cursorEncoding = base64.RawURLEncoding
 
 // text returns the cursor's text.
 func (c *cursor) text(key [32]byte) string {

@@ -47,6 +47,8 @@ func TestHistory(t *testing.T) {
 		{annals.HistoryOptions{Descending: true}, []annals.Sequence{10, 9, 8, 7, 6, 5, 4, 3, 2, 1}},
 		{annals.HistoryOptions{From: 3, To: 5}, []annals.Sequence{3, 4, 5}},
 		{annals.HistoryOptions{From: 3, To: 5, Descending: true}, []annals.Sequence{5, 4, 3}},
+		{annals.HistoryOptions{From: 3, To: 3}, []annals.Sequence{3}},
+		{annals.HistoryOptions{From: 3, To: 3, Descending: true}, []annals.Sequence{3}},
 		{annals.HistoryOptions{From: 9}, []annals.Sequence{9, 10}},
 		{annals.HistoryOptions{To: 2, Descending: true}, []annals.Sequence{2, 1}},
 		{annals.HistoryOptions{To: 1}, []annals.Sequence{1}},

@@ -1,10 +1,9 @@
 package annals
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 
 	"github.com/annals-io/annals/internal/query"
@@ -46,53 +45,25 @@ func (j *Journal) newSearch(q Query, maxLimit int) (*search, error) {
 // newWhole understands a query that asks for no page.
 func (j *Journal) newWhole(q Query) (*search, error) {
 	for _, name := range settings {
-		if _, ok := q.Params[name]; ok && name != "tenant" {
+		if len(q.Params[name]) > 0 && name != "tenant" {
 			return nil, invalidParam(name, "is for pages, which are not asked for here")
 		}
 	}
-	for name, set := range map[string]bool{
-		"order": q.Order != "", "limit": q.Limit != 0, "offset": q.Offset != 0, "cursor": q.Cursor != "", "total": q.Total,
-	} {
+	for i, set := range []bool{q.Order != "", q.Limit != 0, q.Offset != 0, q.Cursor != "", q.Total} {
 		if set {
-			return nil, invalidParam(name, "is for pages, which are not asked for here")
+			return nil, invalidParam(settings[i], "is for pages, which are not asked for here")
 		}
 	}
 	return j.newSearch(q, 0)
 }
 
-// tenantsOf returns whose entries a query is about.
-func (j *Journal) tenantsOf(q *Query) (tenantSet, error) {
-	granted := q.Tenants
-	asked, given := q.Params["tenant"]
-	if len(granted) == 0 && !given {
-		granted = []string{j.opts.Tenant}
-	}
-	if len(granted) == 0 {
-		return newTenantSet(asked)
-	}
-	s, err := newTenantSet(granted)
-	if err != nil || !given {
-		return s, err
-	}
-	t, err := newTenantSet(asked)
-	return s.intersect(t), err
-}
-
 // takeSettings takes over what the parameters say about the answer.
 func (q *Query) takeSettings() error {
-	order, err := q.setting("order", q.Order != "")
-	if err != nil {
+	if err := takeText(q, "order", &q.Order); err != nil {
 		return err
 	}
-	if order != "" {
-		q.Order = Order(order)
-	}
-	cursor, err := q.setting("cursor", q.Cursor != "")
-	if err != nil {
+	if err := takeText(q, "cursor", &q.Cursor); err != nil {
 		return err
-	}
-	if cursor != "" {
-		q.Cursor = cursor
 	}
 	total, err := q.setting("total", q.Total)
 	if err != nil {
@@ -106,6 +77,15 @@ func (q *Query) takeSettings() error {
 		return err
 	}
 	return q.takeNumber("offset", &q.Offset, 0, MaxOffset)
+}
+
+// takeText takes over a text.
+func takeText[T ~string](q *Query, name string, into *T) error {
+	text, err := q.setting(name, *into != "")
+	if text != "" {
+		*into = T(text)
+	}
+	return err
 }
 
 // takeNumber takes over a number.
@@ -125,9 +105,9 @@ func (q *Query) takeNumber(name string, n *int, least, most int) error {
 // setting returns the value of a parameter that may be given once, and not if
 // there is a value for it already.
 func (q *Query) setting(name string, taken bool) (string, error) {
-	values, ok := q.Params[name]
+	values := q.Params[name]
 	switch {
-	case !ok || len(values) == 0:
+	case len(values) == 0:
 		return "", nil
 	case len(values) > 1 || taken:
 		return "", invalidParam(name, "given more than once")
@@ -202,63 +182,6 @@ func (s *search) lookUp(plan *query.Plan) {
 	s.from = min(s.to, Position(plan.From))
 }
 
-// expr returns what entries must satisfy.
-func (q *Query) expr(s *search) (query.Expr, error) {
-	text, err := query.Parse(q.Filter, s.start.now)
-	if err != nil {
-		return nil, err
-	}
-	params := maps.Clone(q.Params)
-	maps.DeleteFunc(params, func(name string, _ []string) bool { return slices.Contains(settings, name) || name == "id" })
-	filter, _, err := query.FromParams(params, s.start.now)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := matchIDs(q.Params["id"])
-	return query.AllOf(text, filter, ids), err
-}
-
-// matchIDs returns the expression of the parameter id, which is taken as it is.
-func matchIDs(ids []string) (query.Expr, error) {
-	if len(ids) > query.MaxTerms {
-		return nil, &query.ParamError{Name: "id", Text: fmt.Sprintf("more than %d terms", query.MaxTerms)}
-	}
-	if len(ids) == 0 {
-		return query.AllOf(), nil
-	}
-	some := make([]query.Expr, len(ids))
-	for i, id := range ids {
-		if id == "" {
-			return nil, &query.ParamError{Name: "id", Text: "empty"}
-		}
-		some[i] = matchText("id", id)
-	}
-	return query.AnyOf(some...), nil
-}
-
-// matchText returns the expression for a field that is a text.
-func matchText(field, text string) query.Expr {
-	f, _, err := query.Lookup(field)
-	if err != nil {
-		panic("annals: internal error: " + err.Error())
-	}
-	return &query.Match{Field: f, Op: query.Equal, Value: query.Operand{Text: text}}
-}
-
-// asksCorrelation reports whether an expression asks, at its top level, for a
-// correlation.
-func asksCorrelation(e query.Expr) bool {
-	switch e := e.(type) {
-	case *query.Match:
-		return e.Field.Name == "correlation_id"
-	case query.And:
-		return slices.ContainsFunc(e, asksCorrelation)
-	case query.Or:
-		return !slices.ContainsFunc(e, func(x query.Expr) bool { return !asksCorrelation(x) })
-	}
-	return false
-}
-
 // cursorText returns the cursor of the next page.
 func (s *search) cursorText(next cursor) string {
 	next.binding, next.end, next.now, next.issued = s.binding, s.start.end, s.start.now, s.journal.opts.Now()
@@ -272,4 +195,34 @@ func clipText(s string) string {
 		return s
 	}
 	return s[:most] + "..."
+}
+
+// An invalidQuery says what is wrong with a query. It is an [ErrInvalid].
+type invalidQuery struct{ err error }
+
+func (e *invalidQuery) Error() string {
+	text := "annals: invalid query: " + e.err.Error()
+	if hint := queryHint(e.err); hint != "" {
+		text += "; " + hint
+	}
+	return text
+}
+
+// Unwrap returns [ErrInvalid] and what is wrong.
+func (e *invalidQuery) Unwrap() []error { return []error{ErrInvalid, e.err} }
+
+// queryHint returns what a filter's error says to do about it.
+func queryHint(err error) string {
+	if e, ok := errors.AsType[*query.SyntaxError](err); ok {
+		return e.Hint
+	}
+	if e, ok := errors.AsType[*query.ParamError](err); ok {
+		return e.Hint
+	}
+	return ""
+}
+
+// invalidParam is the error for a setting of a query.
+func invalidParam(name, format string, args ...any) error {
+	return &invalidQuery{&query.ParamError{Name: name, Text: fmt.Sprintf(format, args...)}}
 }

@@ -3,14 +3,10 @@ package annals
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net/url"
-	"strings"
 	"time"
-
-	"github.com/annals-io/annals/internal/query"
 )
 
 // A Query asks for entries. The zero Query chooses every entry of the default
@@ -287,69 +283,4 @@ func (j *Journal) Has(ctx context.Context, q Query) (bool, error) {
 		return false, fmt.Errorf("%w: none among the %d entries that were examined", ErrIncomplete, m.examined)
 	}
 	return false, nil
-}
-
-// Explain says how a search for q is made: what is looked up, what is checked on
-// each entry, and how many entries are read at most. The text is for people.
-func (j *Journal) Explain(ctx context.Context, q Query) (string, error) {
-	s, err := j.newSearch(q, 0)
-	if err != nil {
-		return "", err
-	}
-	var b strings.Builder
-	order := "oldest first"
-	if s.desc {
-		order = "newest first"
-	}
-	fmt.Fprintf(&b, "%s, %s\n%s\n", s.tenants.String(), order, strings.TrimSuffix(s.plan.String(), "\n"))
-	m := s.matcher()
-	var reads, unindexed uint64
-	if !m.done() {
-		eq, err := m.query(ctx)
-		if err != nil {
-			return "", err
-		}
-		if eq != nil {
-			x, err := j.engine.Estimate(ctx, *eq)
-			if err != nil {
-				return "", err
-			}
-			reads, unindexed = x.Candidates, x.Unindexed
-		}
-	}
-	fmt.Fprintf(&b, "reads at most %d of %d entries\n", reads, j.Size())
-	if unindexed > 0 {
-		fmt.Fprintf(&b, "%d of them for want of an index\n", unindexed)
-	}
-	return b.String(), nil
-}
-
-// An invalidQuery says what is wrong with a query. It is an [ErrInvalid].
-type invalidQuery struct{ err error }
-
-func (e *invalidQuery) Error() string {
-	text := "annals: invalid query: " + e.err.Error()
-	if hint := queryHint(e.err); hint != "" {
-		text += "; " + hint
-	}
-	return text
-}
-
-// Unwrap returns [ErrInvalid] and what is wrong.
-func (e *invalidQuery) Unwrap() []error { return []error{ErrInvalid, e.err} }
-
-// queryHint returns what a filter's error says to do about it.
-func queryHint(err error) string {
-	if e, ok := errors.AsType[*query.SyntaxError](err); ok {
-		return e.Hint
-	}
-	if e, ok := errors.AsType[*query.ParamError](err); ok {
-		return e.Hint
-	}
-	return ""
-}
-
-// invalidParam is the error for a setting of a query.
-func invalidParam(name, format string, args ...any) error {
-	return &invalidQuery{&query.ParamError{Name: name, Text: fmt.Sprintf(format, args...)}}
 }
