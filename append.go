@@ -135,7 +135,10 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 	}
 	got, err := j.engine.Append(ctx, b)
 	if err != nil {
-		return nil, appendError(err)
+		return nil, appendError(err) // the engine may still read the batch
+	}
+	for i := range b.Records {
+		giveTerms(b.Records[i].Terms)
 	}
 	receipts := make([]Receipt, len(got))
 	for i, r := range got {
@@ -162,7 +165,7 @@ func (j *Journal) record(e *Encoded, d defaults) (engine.Record, error) {
 	if r.Body, err = e.finish(d); err != nil {
 		return r, err
 	}
-	r.Terms = []engine.Term{} // they are wanted
+	r.Terms = takeTerms()
 	if err := j.facts.describe(&r.Facts, r.Body); err != nil {
 		return r, fmt.Errorf("read terms of event: %w", err)
 	}

@@ -85,3 +85,23 @@ func (p *policies) policy(text string) *query.Policy {
 	p.parsed[text] = known
 	return known
 }
+
+// termBuffers holds *[]engine.Term for records: a batch of a thousand would
+// otherwise leave a megabyte behind.
+var termBuffers = sync.Pool{New: func() any { return new(make([]engine.Term, 0, 32)) }}
+
+// maxTermBuffer bounds what is kept of one record.
+const maxTermBuffer = 512
+
+// takeTerms returns an empty slice that is not nil.
+func takeTerms() []engine.Term {
+	return (*termBuffers.Get().(*[]engine.Term))[:0]
+}
+
+// giveTerms takes back what nobody uses any more.
+func giveTerms(terms []engine.Term) {
+	if cap(terms) > 0 && cap(terms) <= maxTermBuffer {
+		clear(terms)
+		termBuffers.Put(&terms)
+	}
+}

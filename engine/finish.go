@@ -79,32 +79,36 @@ var errNoAssigned = errors.New("entry does not end in the assigned members")
 // exactly what Finish writes, for times of the years 0 to 9999.
 func ParseAssigned(entry []byte) (Assigned, error) {
 	var a Assigned
-	const key = `,"recorded_at":"`
-	a.BodyBytes = bytes.LastIndex(entry[max(0, len(entry)-maxSuffixBytes):], []byte(key))
-	if a.BodyBytes < 0 {
-		return Assigned{}, errNoAssigned
-	}
-	a.BodyBytes += max(0, len(entry)-maxSuffixBytes)
-	rest := entry[a.BodyBytes+len(key):]
-	var ok bool
-	if a.RecordedAt, rest, ok = cutTime(rest); !ok || len(rest) == 0 || rest[0] != '"' {
-		return Assigned{}, errNoAssigned
-	}
-	rest = rest[1:]
-	if r, has := bytes.CutPrefix(rest, []byte(`,"sequence":`)); has {
-		n, r, ok := cutNumber(r)
-		if !ok || n == 0 {
-			return Assigned{}, errNoAssigned
-		}
-		a.Sequence, rest = Sequence(n), r
-	}
-	rest, has := bytes.CutPrefix(rest, []byte(`,"position":`))
-	n, rest, ok := cutNumber(rest)
-	if !has || !ok || len(rest) != 1 || rest[0] != '}' {
-		return Assigned{}, errNoAssigned
+	rest, has := bytes.CutSuffix(entry, []byte(`}`))
+	n, rest, ok := cutLastNumber(rest)
+	rest, named := bytes.CutSuffix(rest, []byte(`,"position":`))
+	if !has || !ok || !named {
+		return a, errNoAssigned
 	}
 	a.Position = Position(n)
+	if n, r, ok := cutLastNumber(rest); ok {
+		if rest, named = bytes.CutSuffix(r, []byte(`,"sequence":`)); !named || n == 0 {
+			return Assigned{}, errNoAssigned
+		}
+		a.Sequence = Sequence(n)
+	}
+	const key = `,"recorded_at":"`
+	rest, has = bytes.CutSuffix(rest, []byte(`"`))
+	a.BodyBytes = len(rest) - len(TimeFormat) - len(key)
+	if !has || a.BodyBytes < 0 || string(rest[a.BodyBytes:a.BodyBytes+len(key)]) != key {
+		return Assigned{}, errNoAssigned
+	}
+	if a.RecordedAt, _, ok = cutTime(rest[a.BodyBytes+len(key):]); !ok {
+		return Assigned{}, errNoAssigned
+	}
 	return a, nil
+}
+
+// EndsAt reports whether an entry ends in a position, as [Finish] writes it.
+func EndsAt(entry []byte, p Position) bool {
+	rest, has := bytes.CutSuffix(entry, []byte(`}`))
+	n, rest, ok := cutLastNumber(rest)
+	return has && ok && Position(n) == p && bytes.HasSuffix(rest, []byte(`,"position":`))
 }
 
 // cutTime reads a time in [TimeFormat] from the start of b.
@@ -130,16 +134,19 @@ func cutTime(b []byte) (t time.Time, rest []byte, ok bool) {
 	return t, rest, 1 <= month && month <= 12 && t.Day() == day && hour < 24 && minute < 60 && second < 60
 }
 
-// cutNumber reads an unsigned integer, as Finish writes it, from the start of b.
-func cutNumber(b []byte) (n uint64, rest []byte, ok bool) {
-	i := 0
-	for i < len(b) && '0' <= b[i] && b[i] <= '9' {
-		digit := uint64(b[i] - '0')
+// cutLastNumber reads an unsigned integer, as Finish writes it, from the end of b.
+func cutLastNumber(b []byte) (n uint64, rest []byte, ok bool) {
+	at := len(b)
+	for at > 0 && '0' <= b[at-1] && b[at-1] <= '9' {
+		at--
+	}
+	digits := b[at:]
+	for _, c := range digits {
+		digit := uint64(c - '0')
 		if n > (math.MaxUint64-digit)/10 {
 			return 0, b, false
 		}
 		n = 10*n + digit
-		i++
 	}
-	return n, b[i:], i > 0 && (i == 1 || b[0] != '0')
+	return n, b[:at], len(digits) == 1 || len(digits) > 1 && digits[0] != '0'
 }

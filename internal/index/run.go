@@ -33,6 +33,10 @@ type run struct {
 	filter      lazy
 	directories [2]lazy // by class
 	zones       lazy
+	addresses   lazy // unless keepsAddresses says no
+
+	keep  sync.Once
+	keeps bool
 
 	refs atomic.Int64
 }
@@ -112,6 +116,9 @@ func (r *run) acquire() {
 func (r *run) release() {
 	switch n := r.refs.Add(-1); {
 	case n == 0:
+		if r.keep.Do(func() {}); r.keeps {
+			keptAddresses.Add(-r.foot.sections[addressColumn].len)
+		}
 		r.file.Close() // it was only read
 	case n < 0:
 		panic("annals: internal error: a run was released twice")
@@ -142,6 +149,11 @@ func (r *run) mayHave(hash uint64) (bool, error) {
 // find implements part: it returns a cursor over the entries that have a term, nil
 // if there is none. Another term may have the same hash.
 func (r *run) find(c class, hash uint64, _ uint32, descending bool) (cursor, error) {
+	if c == identities {
+		if may, err := r.mayHave(hash); err != nil || !may {
+			return nil, err
+		}
+	}
 	buf := bucketBuffers.Get().(*[]byte)
 	defer func() {
 		if cap(*buf) <= maxPooledBytes {
@@ -252,12 +264,42 @@ func (r *run) address(i uint32) (uint32, error) {
 	if uint64(i) >= r.meta.entries() {
 		return 0, fmt.Errorf("run has no entry %d", i)
 	}
-	b := make([]byte, addressBytes)
 	at := int64(i/blockEntries)*addressBlockBytes + int64(i%blockEntries)*addressBytes
-	if err := readFull(r.file, b, r.foot.sections[addressColumn].off+at); err != nil {
+	column := r.foot.sections[addressColumn]
+	if r.keepsAddresses() {
+		b, err := r.addresses.get(func() ([]byte, error) {
+			b := make([]byte, column.len)
+			return b, readFull(r.file, b, column.off)
+		})
+		if err != nil {
+			return 0, r.fail(err)
+		}
+		return binary.LittleEndian.Uint32(b[at:]), nil
+	}
+	b := make([]byte, addressBytes)
+	if err := readFull(r.file, b, column.off+at); err != nil {
 		return 0, r.fail(err)
 	}
 	return binary.LittleEndian.Uint32(b), nil
+}
+
+// maxAddresses bounds the address columns that all runs of the process keep in
+// memory, in bytes: those of the runs that were asked first. It saves a read for
+// each entry that is looked up.
+const maxAddresses = 64 << 20
+
+// keptAddresses is how many bytes are kept.
+var keptAddresses atomic.Int64
+
+// keepsAddresses reports whether the run keeps its addresses in memory.
+func (r *run) keepsAddresses() bool {
+	r.keep.Do(func() {
+		n := r.foot.sections[addressColumn].len
+		if r.keeps = keptAddresses.Add(n) <= maxAddresses; !r.keeps {
+			keptAddresses.Add(-n)
+		}
+	})
+	return r.keeps
 }
 
 // counts calls add with how many entries there are of each tenant and kind, and

@@ -143,12 +143,6 @@ func (v *View) lastIn(s *stretch, id Identity, from, to engine.Position, yield f
 }
 
 func (v *View) lastInRun(r *run, hash uint64, from, to engine.Position, yield func(Candidate) bool) bool {
-	if may, err := r.mayHave(hash); err != nil {
-		v.index.condemn(r, err)
-		return yield(Candidate{Span: Span{from, to}, Unknown: true})
-	} else if !may {
-		return true
-	}
 	first, _ := r.bounds()
 	c, err := r.find(identities, hash, uint32(to-first), true)
 	for at := uint32(to - first); err == nil && c != nil && at > uint32(from-first); {

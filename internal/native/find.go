@@ -53,7 +53,7 @@ func (p *picture) read(dst []byte, at engine.Position) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	if a, err := engine.ParseAssigned(b[len(dst):]); err != nil || a.Position != at {
+	if !engine.EndsAt(b[len(dst):], at) {
 		return p.log.Read(b[:len(dst)], at) // the index is wrong about the place
 	}
 	return b, nil
