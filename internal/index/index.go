@@ -125,7 +125,9 @@ func (x *Index) End() (end engine.Position) {
 // entries. What they lack is holes. [Index.Start] comes next.
 func (x *Index) Cover(size engine.Position) {
 	for _, name := range x.litter {
-		x.remove(name)
+		if !x.opts.ReadOnly {
+			x.remove(name)
+		}
 	}
 	x.parts, x.listed = x.arrange(x.listed, size), nil
 	x.publish()
@@ -189,7 +191,7 @@ func (x *Index) listOnce(known map[string]*run) (runs []*run, complete bool, err
 			complete = false
 		case err != nil:
 			x.unused = append(x.unused, Problem{name, err})
-			if errors.Is(err, errDamaged) {
+			if errors.Is(err, errDamaged) || errors.Is(err, errForeign) && x.hasLostKey(name) {
 				x.litter = append(x.litter, name)
 			}
 		default:
@@ -197,6 +199,22 @@ func (x *Index) listOnce(known map[string]*run) (runs []*run, complete bool, err
 		}
 	}
 	return runs, complete, nil
+}
+
+// hasLostKey reports whether a file that cannot be used is this journal's
+// nevertheless: then its key is no more.
+func (x *Index) hasLostKey(name string) bool {
+	f, err := x.opts.FS.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // it was only read
+	head := make([]byte, headerBytes)
+	if readFull(f, head, 0) != nil {
+		return false
+	}
+	m, err := parseHeader(head)
+	return err == nil && m.journal == x.opts.Journal
 }
 
 // makeDir makes the index's directory. If that fails, what is to be written there

@@ -18,7 +18,7 @@ type Filler func(ctx context.Context, from, to engine.Position, add func(it *Ite
 const mergeAt = 8
 
 // mergeMost bounds the runs of one merge, and with them its memory.
-const mergeMost = 64
+const mergeMost = 32
 
 // Maintain does the next thing that appends may wait for, one run at a time: it
 // writes a tail whose entries are all durable, or fills a part of a hole. It
@@ -323,7 +323,7 @@ func (x *Index) Close() error {
 	tails := tailsOf(x.parts)
 	x.mu.Unlock()
 	for _, t := range tails {
-		if int(t.next()-t.first) >= x.opts.TailEntries/leastClosePart && !x.opts.ReadOnly {
+		if int(t.next()-t.first) >= max(1, x.opts.TailEntries/leastClosePart) && !x.opts.ReadOnly {
 			errs = append(errs, x.writeTail(t))
 		}
 	}

@@ -10,7 +10,8 @@ import (
 )
 
 // TestConformance runs the suite on files, whose syncs give concurrency room, and
-// in memory with segments so small that every case crosses from one to the next.
+// in memory with segments and files of the index so small that every case crosses
+// from one to the next.
 func TestConformance(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -24,6 +25,9 @@ func TestConformance(t *testing.T) {
 			enginetest.Run(t, func(t testing.TB, c enginetest.Config) enginetest.Open {
 				opts := tt.opts
 				opts.FS, opts.Create, opts.Describe, opts.Now = tt.fs(t), true, c.Describe, c.Now
+				if opts.SegmentBytes > 0 {
+					opts.LimitTails(8)
+				}
 				return func() (engine.Engine, error) { return native.Open(opts) }
 			})
 		})

@@ -44,7 +44,7 @@ func (s *script) open() bool {
 		return true
 	}
 	for range 2 {
-		e, err := native.Open(testOptions(s.fs))
+		e, err := native.Open(scriptOptions(s.fs))
 		if err == nil {
 			s.engine = e
 			if len(e.Damage()) > 0 {

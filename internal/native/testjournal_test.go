@@ -34,19 +34,31 @@ func describe(f *engine.Facts, entry []byte) error {
 		Entity     struct{ Type, ID string }
 	}
 	err := json.Unmarshal(entry, &e)
-	*f = engine.Facts{Tenant: e.Tenant, ID: e.ID, Entity: engine.Entity(e.Entity), Terms: f.Terms[:0]}
+	*f = facts(f.Terms[:0], e.Tenant, e.ID, engine.Entity(e.Entity))
 	return err
+}
+
+// facts returns the facts of a record: it is of the kind of the first character of
+// its id, and has the last one as a term.
+func facts(terms []engine.Term, tenant, id string, entity engine.Entity) engine.Facts {
+	f := engine.Facts{Tenant: tenant, ID: id, Entity: entity, Terms: terms}
+	if id != "" {
+		f.Kind = id[:1]
+		f.Terms = append(f.Terms, engine.Term{Field: "end", Value: id[len(id)-1:]})
+	}
+	return f
 }
 
 // paddedRecord returns a record whose body is about pad bytes longer than it
 // needs to be.
 func paddedRecord(id, entity string, pad int) engine.Record {
 	body := fmt.Sprintf(`{"id":%q,"tenant":"t"`, id)
-	r := engine.Record{Facts: engine.Facts{Tenant: "t", ID: id}}
+	var r engine.Record
 	if entity != "" {
 		body += fmt.Sprintf(`,"entity":{"type":"e","id":%q}`, entity)
 		r.Entity = engine.Entity{Type: "e", ID: entity}
 	}
+	r.Facts = facts(nil, "t", id, r.Entity)
 	if pad > 0 {
 		body += fmt.Sprintf(`,"data":%q`, strings.Repeat("x", pad))
 	}
@@ -77,6 +89,14 @@ const smallSegment = 12 << 10
 // testOptions are those of most tests: small segments, checkpoints on demand.
 func testOptions(fsys durable.FS) native.Options {
 	return native.Options{FS: fsys, Create: true, Describe: describe, SegmentBytes: smallSegment, CheckpointInterval: -1}
+}
+
+// scriptOptions have the index write a file every few entries too, so that every
+// script writes and merges some.
+func scriptOptions(fsys durable.FS) native.Options {
+	o := testOptions(fsys)
+	o.LimitTails(4)
+	return o
 }
 
 func open(t testing.TB, fsys durable.FS) *native.Engine {
@@ -327,7 +347,7 @@ func inspect(mem *durable.Mem, fsys durable.FS, all []sent) error {
 	if _, err := verifySound(mem, false); err != nil && (promised || !errors.Is(err, native.ErrNoJournal)) {
 		return fmt.Errorf("before recovery: %w", err)
 	}
-	e, err := native.Open(testOptions(fsys))
+	e, err := native.Open(scriptOptions(fsys))
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
@@ -353,7 +373,7 @@ func inspectOpen(e *native.Engine, mem *durable.Mem, all []sent) error {
 	if err != nil {
 		return err
 	}
-	if err := s.holds(all); err != nil {
+	if err := errors.Join(s.holds(all), s.answers(e)); err != nil {
 		return err
 	}
 	if err := retry(e, s, all); err != nil {
@@ -373,5 +393,5 @@ func inspectOpen(e *native.Engine, mem *durable.Mem, all []sent) error {
 			}
 		}
 	}
-	return nil
+	return s.answers(e)
 }
