@@ -2,29 +2,48 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// TestExportLetsWritersIn appends while nobody reads what an export prints, as
-// when it waits behind a pager.
-func TestExportLetsWritersIn(t *testing.T) {
+// TestReadsLetWritersIn appends while nobody reads what a command prints, as when
+// it waits behind a pager.
+func TestReadsLetWritersIn(t *testing.T) {
+	for _, args := range [][]string{
+		{"export"}, {"query", "--limit", "900"}, {"history", "t", "1", "--limit", "900"}, {"tail", "-n", "900"}, {"get", "e0"},
+	} {
+		t.Run(args[0], func(t *testing.T) { testLetsWritersIn(t, args) })
+	}
+}
+
+func testLetsWritersIn(t *testing.T, args []string) {
+	const n, bytes = 900, 1 << 20 // in all, which is more than buffers and a pipe hold
+	var in strings.Builder
+	text := strings.Repeat("x", bytes/n)
+	want := n
+	if args[0] == "get" {
+		text, want = strings.Repeat("x", bytes/5), 1
+	}
+	for i := range want {
+		fmt.Fprintf(&in, `{"id":"e%d","type":"a","entity":{"type":"t","id":"1"},"data":"%s"}`+"\n", i, text)
+	}
 	dir := filepath.Join(t.TempDir(), "journal")
-	const n = 20000 // more than buffers and a pipe hold
-	runOK(t, lines(n), "import", "--data", dir, "--format", "jsonl")
-	x := start(t, "export", "--data", dir)
-	x.line() // it is open
+	runOK(t, in.String(), "import", "--data", dir, "--format", "jsonl")
+	x := start(t, append(args, "--data", dir)...)
+	_, err := x.stdout.Peek(1) // it is open
+	check(t, err)
 	runOK(t, `{"type":"late"}`, "append", "--data", dir)
-	got := 1
+	got := 0
 	for {
 		if _, err := x.stdout.ReadString('\n'); err != nil {
 			break
 		}
 		got++
 	}
-	if status := x.status(); status != 0 || got != n {
-		t.Errorf("export: exit status %d, %d lines, want %d; standard error:\n%s", status, got, n, x.stderr.String())
+	if status := x.status(); status != 0 || got != want {
+		t.Errorf("exit status %d, %d lines, want %d; standard error:\n%s", status, got, want, x.stderr.String())
 	}
 }
 

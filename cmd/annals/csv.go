@@ -16,7 +16,8 @@ const csvHelp = `CSV has a row an entry and a column a member; objects and array
 a spreadsheet could take for a formula, or that begins with an apostrophe, gets an
 apostrophe in front: take one away to get it back. In columns of text what would break
 a line or move a cursor is written as \u000a, and a \ that would begin such an escape
-as \u005c.`
+as \u005c. A semicolon before what could be a formula is \u003b: some spreadsheets end
+a cell there.`
 
 // A csvWriter writes entries as CSV. Each is one line of printable text, without a
 // cell that a spreadsheet takes for a formula.
@@ -54,26 +55,53 @@ func (w *csvWriter) write(e *annals.Entry) error {
 	return w.csv.Write(w.cells)
 }
 
-func (w *csvWriter) end(*ending) error {
+func (w *csvWriter) flush() error {
 	w.csv.Flush()
 	return errors.Join(w.csv.Error(), w.out.Flush())
 }
 
+func (w *csvWriter) end(*ending) error { return w.flush() }
+
 // csvText returns the cell of a text.
 func csvText(s string) string {
-	if isFormula(s) {
-		return "'" + escapeText(s)
-	}
-	return escapeText(s)
+	return guarded(s, escapeText(s))
 }
 
 // csvJSON returns the cell of a JSON text. Only its strings hold what is not
 // printable, and may have it escaped.
 func csvJSON(s string) string {
+	return guarded(s, string(printableJSON([]byte(s))))
+}
+
+// guarded returns the cell of a text that has been escaped, so that neither it nor
+// what follows a semicolon, where some spreadsheets end a cell, is a formula.
+func guarded(s, escaped string) string {
+	cell := guardParts(escaped)
 	if isFormula(s) {
-		return "'" + string(printableJSON([]byte(s)))
+		return "'" + cell
 	}
-	return string(printableJSON([]byte(s)))
+	return cell
+}
+
+// guardParts escapes the semicolons that a formula follows.
+func guardParts(s string) string {
+	if !strings.Contains(s, ";") {
+		return s
+	}
+	var b strings.Builder
+	for {
+		part, rest, found := strings.Cut(s, ";")
+		b.WriteString(part)
+		switch {
+		case !found:
+			return b.String()
+		case beginsFormula(rest):
+			b.WriteString(`\u003b`)
+		default:
+			b.WriteByte(';')
+		}
+		s = rest
+	}
 }
 
 // formulaStart begins a formula in a spreadsheet: also the wide and the small
@@ -86,6 +114,12 @@ func isFormula(s string) bool {
 	if s != "" && strings.ContainsRune("'\t\r\n", rune(s[0])) {
 		return true
 	}
+	return beginsFormula(s)
+}
+
+// beginsFormula reports whether a text is a formula, perhaps behind spaces, quotes
+// and what is not printable.
+func beginsFormula(s string) bool {
 	for _, r := range s {
 		if strings.ContainsRune(formulaStart, r) {
 			return true

@@ -60,6 +60,11 @@ func TestFault101Cells(t *testing.T) {
 		{"an escape", `\u000a`, `\u005cu000a`},
 		{"half an escape", "\\u00\n", `\u00\u000a`},
 		{"beyond 16 bits", "\U000e0041", `\udb40\udc41`},
+		{"behind a semicolon", "a;=1;b", `a\u003b=1;b`},
+		{"behind a semicolon and spaces", "a; \"-1;;+1", `a\u003b "-1;\u003b+1`},
+		{"a semicolon first", ";@x", `\u003b@x`},
+		{"a semicolon at the end", "=1;", "'=1;"},
+		{"an escaped semicolon", `\u003b=;＝`, `\u005cu003b=\u003b＝`},
 		{"direction", "\u202eabc", `\u202eabc`},
 	}
 	for _, tt := range tests {
@@ -84,6 +89,7 @@ func FuzzFault101Cell(f *testing.F) {
 	for _, s := range outputSeeds {
 		f.Add(s)
 		f.Add(" '" + s)
+		f.Add("a;" + s + "; \"" + s)
 		f.Add(`\u005c` + s + `\u`)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
@@ -100,12 +106,21 @@ func checkCell(t *testing.T, in, cell string) {
 	if i := strings.IndexFunc(cell, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
 		t.Errorf("cell %q is not printable", cell)
 	}
-	start := strings.TrimLeftFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"“”„«»`, r) })
-	if start != "" && strings.ContainsAny(string([]rune(start)[0]), "=+-@＝＋－＠") {
-		t.Errorf("cell %q is a formula", cell)
-	}
+	checkNoFormula(t, cell)
 	if back := uncell(cell); back != in {
 		t.Errorf("%q comes back as %q", in, back)
+	}
+}
+
+// checkNoFormula checks that neither a cell is a formula nor what follows a
+// semicolon in it.
+func checkNoFormula(t *testing.T, cell string) {
+	t.Helper()
+	for part := range strings.SplitSeq(cell, ";") {
+		start := strings.TrimLeftFunc(part, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"“”„«»`, r) })
+		if start != "" && strings.ContainsAny(string([]rune(start)[0]), "=+-@＝＋－＠") {
+			t.Errorf("cell %q is a formula", cell)
+		}
 	}
 }
 
@@ -145,6 +160,7 @@ func testCSVLine(t *testing.T, x *annals.Entry) {
 	} {
 		checkCell(t, want, cells[name])
 	}
+	checkNoFormula(t, cells["data"])
 	data := strings.TrimPrefix(cells["data"], "'")
 	var got, want any
 	check(t, json.Unmarshal([]byte(data), &got))

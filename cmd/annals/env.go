@@ -25,6 +25,10 @@ type env struct {
 	drawsOn    bool // standard error is a terminal, so progress is shown there
 	writesFile bool // standard output is a regular file
 
+	// unread reports whether nobody reads standard output any more; nil if that
+	// cannot be known before the next write.
+	unread func() bool
+
 	// Set by flags and the environment.
 	dir, output, tenant, indexData string
 	asked                          bool // output was asked for by its flag
@@ -50,6 +54,9 @@ func osEnv() *env {
 		e.width = width
 	} else if info, err := os.Stdout.Stat(); err == nil {
 		e.writesFile = info.Mode().IsRegular()
+		if info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {
+			e.unread = func() bool { return readerGone(os.Stdout) }
+		}
 	}
 	return e
 }

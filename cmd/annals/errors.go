@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -72,6 +73,29 @@ type codedError struct {
 func (s *codedError) Error() string { return s.err.Error() }
 func (s *codedError) Unwrap() error { return s.err }
 
+// An outputError is an error of writing standard output, which says nothing about
+// the journal.
+type outputError struct{ err error }
+
+func (o *outputError) Error() string { return o.err.Error() }
+func (o *outputError) Unwrap() error { return o.err }
+
+func isOutput(err error) bool {
+	_, ok := errors.AsType[*outputError](err)
+	return ok
+}
+
+// An outputWriter is standard output, whose errors are outputErrors.
+type outputWriter struct{ out io.Writer }
+
+func (w outputWriter) Write(p []byte) (int, error) {
+	n, err := w.out.Write(p)
+	if err != nil {
+		err = &outputError{err}
+	}
+	return n, err
+}
+
 // Ends of commands that have printed what there is.
 var (
 	errRejected = errors.New("some lines were rejected")
@@ -102,6 +126,8 @@ func exitStatus(err error) int {
 		return statusCorrupt
 	case isConflict(err):
 		return statusConflict
+	case isOutput(err):
+		return statusError
 	case isUnavailable(err):
 		return statusUnavailable
 	case isInvalid(err):
@@ -180,7 +206,13 @@ func report(w io.Writer, err error) {
 func errorText(err error) string {
 	text := strings.ReplaceAll("\n"+err.Error(), "\nannals: ", "\n")[1:]
 	text = strings.ReplaceAll(text, ": annals: ", ": ")
-	return printable(strings.ReplaceAll(text, "\n", "; "))
+	var parts []string
+	for part := range strings.SplitSeq(text, "\n") {
+		if !slices.Contains(parts, part) { // a write error comes again from each later write
+			parts = append(parts, part)
+		}
+	}
+	return printable(strings.Join(parts, "; "))
 }
 
 // hintOf returns the next step after an error, or "".
@@ -208,6 +240,7 @@ func hintOf(err error) string {
 		{isIdentity(err), "restore " + identityFile + " from a backup: without it nothing of the journal can be read"},
 		{isCorrupt(err), "annals verify lists the damage; annals recover --to NEWDIR saves what is readable"},
 		{errors.Is(err, annals.ErrUnknown), "the events may be stored or not; repeat the command with the same ids, it adds nothing twice"},
+		{isOutput(err), "what was printed is not all of it"},
 		{isFull(err), "make room and repeat the command"},
 		{errors.Is(err, annals.ErrFailed), "repeat the command: opening the journal again recovers it"},
 	} {

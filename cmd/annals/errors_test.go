@@ -48,6 +48,8 @@ func TestReport(t *testing.T) {
 		{"locked", wrap(annals.ErrLocked), 5, "annals: open journal j: locked by another process\n"},
 		{"several", errors.Join(annals.ErrDiskFull, annals.ErrClosed), 5, "annals: disk full; closed\nannals: hint: make room and repeat the command\n"},
 		{"status of its own", hinted(&codedError{annals.ErrNewerFormat, 3}, "look"), 3, "annals: format is newer than this program\nannals: hint: look\n"},
+		{"output", errors.Join(&outputError{syscall.ENOSPC}, &outputError{syscall.ENOSPC}, annals.ErrClosed), 1,
+			"annals: no space left on device; closed\nannals: hint: what was printed is not all of it\n"},
 		{"interrupt", &signalError{syscall.SIGINT}, 130, "annals: stopped by signal: interrupt\n"},
 		{"broken pipe", fmt.Errorf("write: %w", syscall.EPIPE), 141, ""},
 		{"control characters", errors.New("id \"a\x1b[2J\n\u202e\" is odd"), 1, "annals: id \"a\\x1b[2J; \\u202e\" is odd\n"},
@@ -77,8 +79,11 @@ func TestNoRoomForOutput(t *testing.T) {
 	} {
 		e := newTestEnv(`{"type":"a"}`)
 		e.stdout = failingWriter{&os.PathError{Op: "write", Path: "out", Err: syscall.ENOSPC}}
-		if status := run(t.Context(), &e.env, append(args, "--data", dir)); status != statusUnavailable {
-			t.Errorf("%s: exit status %d, want %d: %s", strings.Join(args, " "), status, statusUnavailable, e.err.String())
+		if status := run(t.Context(), &e.env, append(args, "--data", dir)); status != statusError {
+			t.Errorf("%s: exit status %d, want %d: %s", strings.Join(args, " "), status, statusError, e.err.String())
+		}
+		if msg := e.err.String(); strings.Count(msg, "write out: no space left on device") != 1 || strings.Contains(msg, "make room") {
+			t.Errorf("%s said %q", strings.Join(args, " "), msg)
 		}
 	}
 }
@@ -130,5 +135,23 @@ func TestStopped(t *testing.T) {
 	cancel(want)
 	if err := stopped(ctx); err != want {
 		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+// TestDocsSearchMistake has the sample of a mistake in docs/search.md as it is
+// printed.
+func TestDocsSearchMistake(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/search.md")
+	check(t, err)
+	e := newTestEnv("")
+	if status := run(t.Context(), &e.env, []string{"query", "--data", "none", "actr:alice"}); status != statusInvalid {
+		t.Errorf("exit status %d, want %d", status, statusInvalid)
+	}
+	var want strings.Builder
+	for line := range strings.Lines(e.err.String()) {
+		want.WriteString("    " + line)
+	}
+	if want.Len() == 0 || !strings.Contains(string(docs), "\n"+want.String()+"\n") {
+		t.Errorf("docs/search.md does not have\n%s", want.String())
 	}
 }

@@ -68,7 +68,7 @@ func newExport(e *env) *cobra.Command {
 	}
 	s := e.searchFlags(c, "export this tenant alone")
 	c.RunE = e.action(func(ctx context.Context, args []string) error {
-		if err := x.check(e); err != nil {
+		if err := x.check(e, s.order); err != nil {
 			return err
 		}
 		q, err := s.query(e, args)
@@ -93,7 +93,7 @@ func newExport(e *env) *cobra.Command {
 }
 
 // check refuses what does not go together.
-func (x *export) check(e *env) error {
+func (x *export) check(e *env, order string) error {
 	if _, err := e.form(formNDJSON); err != nil {
 		return hinted(err, "--format says how an export is printed")
 	}
@@ -106,6 +106,8 @@ func (x *export) check(e *env) error {
 		return hinted(usagef("ndjson holds entries as they are"), "--redact goes with --format json, csv or journald")
 	case x.format == formNDJSON && (x.templates != "" || x.describe):
 		return hinted(usagef("ndjson holds entries as they are"), "descriptions go with --format json, csv or journald")
+	case x.format == formJournald && annals.Order(order) == annals.Descending:
+		return hinted(usagef("the journald format has no order desc"), "its timestamps never decrease")
 	case x.format == formJournald && e.width > 0:
 		return hinted(usagef("the journald format is not for a terminal"), "send it to a file or a program")
 	}
@@ -115,10 +117,10 @@ func (x *export) check(e *env) error {
 // export prints entries in order.
 func (e *env) export(ctx context.Context, q annals.Query, x export) error {
 	all := len(q.Params) == 0 && e.tenant == "" // of which there is no search
-	switch {
-	case all:
+	if all {
 		q.Tenants = append(q.Tenants, annals.SystemTenant)
-	case x.from > 0 || x.to < 1<<63:
+	}
+	if x.from > 0 || x.to < 1<<63 {
 		q.Filter = fmt.Sprintf("position:>=%d position:<%d", x.from, x.to)
 	}
 	if q.Order == "" {
@@ -138,7 +140,10 @@ func (e *env) export(ctx context.Context, q annals.Query, x export) error {
 		} else {
 			err = e.all(ctx, j, q, out, bar.see)
 		}
-		return errors.Join(err, out.end(new(ending)))
+		if err != nil {
+			return errors.Join(err, out.flush())
+		}
+		return out.end(new(ending))
 	})
 }
 

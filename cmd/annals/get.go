@@ -42,7 +42,7 @@ func (e *env) get(ctx context.Context, id string) error {
 	if tenant == "" {
 		tenant = annals.DefaultTenant
 	}
-	return e.read(func(j *annals.Journal) error {
+	return e.readBeside(func(j *annals.Journal) error {
 		x, err := j.GetTenant(ctx, tenant, id)
 		if errors.Is(err, annals.ErrNotFound) {
 			return hinted(fmt.Errorf("tenant %s has no event with id %q: %w", tenant, id, err), "ids belong to a tenant; --tenant names another")

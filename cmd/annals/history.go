@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,20 +77,16 @@ func (e *env) history(ctx context.Context, entity annals.Entity, h annals.Histor
 	if err != nil {
 		return err
 	}
-	if h.Tenant = e.tenant; h.Tenant == "" {
-		h.Tenant = annals.DefaultTenant
+	if h.Tenant = cmp.Or(e.tenant, annals.DefaultTenant); h.Tenant == "*" {
+		return hinted(usagef("a history is of one tenant, not of all"), "annals query 'entity_id:%s' looks in all tenants", quoteID(entity.ID))
 	}
-	read := e.read
-	if limit == 0 || limit > annals.MaxPage {
-		read = e.readBeside
-	}
-	return read(func(j *annals.Journal) error {
+	return e.readBeside(func(j *annals.Journal) error {
 		out := e.entryWriter(form)
 		if form == formTable {
 			t := out.(*tableWriter)
 			t.columns, t.rows = historyColumns, new(historian).rows
 		}
-		shown, more, err := e.copyHistory(ctx, j.History(ctx, entity, h), out, limit)
+		shown, last, more, err := e.copyHistory(ctx, j.History(ctx, entity, h), out, limit)
 		if err != nil {
 			return err
 		}
@@ -102,30 +99,36 @@ func (e *env) history(ctx context.Context, entity annals.Entity, h annals.Histor
 			return err
 		}
 		if more && form != formJSON { // which says so itself
-			e.note("%d shown, there are more; --limit N shows more", shown)
+			flag, next := "from", last+1
+			if h.Descending {
+				flag, next = "to", last-1
+			}
+			e.note("%d shown, there are more; --limit N shows more, --%s %d goes on", shown, flag, next)
 		}
 		return nil
 	})
 }
 
-// copyHistory writes up to limit entries, or all if that is 0.
-func (e *env) copyHistory(ctx context.Context, entries iter.Seq2[annals.Entry, error], out entryWriter, limit int) (shown int, more bool, err error) {
+// copyHistory writes up to limit entries, or all if that is 0. last is the sequence
+// of the last one.
+func (e *env) copyHistory(ctx context.Context, entries iter.Seq2[annals.Entry, error], out entryWriter, limit int) (shown int, last annals.Sequence, more bool, err error) {
 	for x, err := range entries {
 		switch {
 		case err != nil:
 			if err = e.passDamage(err); err != nil {
-				return shown, false, err
+				return shown, last, false, err
 			}
 			continue
 		case limit > 0 && shown == limit:
-			return shown, true, nil
+			return shown, last, true, nil
 		}
 		if err := out.write(&x); err != nil {
-			return shown, false, err
+			return shown, last, false, err
 		}
 		shown++
+		last = x.Sequence
 	}
-	return shown, false, stopped(ctx)
+	return shown, last, false, stopped(ctx)
 }
 
 // checkEntity returns an error if a tenant has no such entity, and otherwise notes

@@ -76,4 +76,6 @@ func (w *journaldWriter) field(name, value string) {
 	_ = w.out.WriteByte('\n')
 }
 
-func (w *journaldWriter) end(*ending) error { return w.out.Flush() }
+func (w *journaldWriter) flush() error { return w.out.Flush() }
+
+func (w *journaldWriter) end(*ending) error { return w.flush() }

@@ -25,6 +25,7 @@ func main() {
 
 // run executes one command line and returns the exit status.
 func run(ctx context.Context, e *env, args []string) int {
+	e.stdout = outputWriter{e.stdout}
 	root := newRoot(e)
 	root.SetArgs(args)
 	c, err := root.ExecuteContextC(ctx)

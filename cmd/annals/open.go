@@ -135,6 +135,13 @@ func (e *env) note(format string, args ...any) {
 	fmt.Fprintf(e.stderr, "annals: %s\n", printable(fmt.Sprintf(format, args...)))
 }
 
+// noteEmpty says that nothing was found where a table would show it.
+func (e *env) noteEmpty(form string) {
+	if form == formTable {
+		e.note("no events")
+	}
+}
+
 // noteDamage names a place that cannot be read, once.
 func (e *env) noteDamage(c *annals.CorruptError) {
 	text := errorText(c)

@@ -142,7 +142,11 @@ type entryWriter interface {
 	// write writes an entry, or keeps what it needs of it.
 	write(e *annals.Entry) error
 
-	// end writes what follows the entries.
+	// flush writes what is held back. Without end, the output shows that it is a
+	// part.
+	flush() error
+
+	// end writes what follows the entries, and flushes.
 	end(*ending) error
 }
 
@@ -196,7 +200,9 @@ func (w *lineWriter) text(json []byte) error {
 	return err
 }
 
-func (w *lineWriter) end(*ending) error { return w.out.Flush() }
+func (w *lineWriter) flush() error { return w.out.Flush() }
+
+func (w *lineWriter) end(*ending) error { return w.flush() }
 
 // An arrayWriter writes entries as one array.
 type arrayWriter struct {

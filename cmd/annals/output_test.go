@@ -38,7 +38,7 @@ func TestPrintable(t *testing.T) {
 
 // outputSeeds are texts that harm terminals, lines or spreadsheets.
 var outputSeeds = []string{
-	"", "plain", "=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "a,b;\"c\"", "a\r\nb", "\x1b]0;title\x07", "\x00",
+	"", "plain", "=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "a;=1", "; \"＝1", ";\\;-1;", "\t=1", "\r=1", "a,b;\"c\"", "a\r\nb", "\x1b]0;title\x07", "\x00",
 	"\u202e\u2066", "\u2028\u2029\u0085", "\u009b31m", "\ufeff", "\U000e0001", "e\u0301\u0301\u0301", "👩‍👩‍👧", strings.Repeat("長", 300),
 }
 

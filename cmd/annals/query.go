@@ -93,11 +93,7 @@ func (e *env) query(ctx context.Context, q annals.Query, p paging) error {
 	if err != nil {
 		return err
 	}
-	read := e.read
-	if p.limit > annals.MaxPage {
-		read = e.readBeside
-	}
-	return read(func(j *annals.Journal) error {
+	return e.readBeside(func(j *annals.Journal) error {
 		a := answer{out: e.entryWriter(form)}
 		if err := a.pages(ctx, e, j, q, p); err != nil {
 			return err
@@ -107,6 +103,9 @@ func (e *env) query(ctx context.Context, q annals.Query, p paging) error {
 		}
 		if form != formJSON { // which says so itself
 			e.noteEnd(&a, &p)
+		}
+		if a.shown == 0 && !a.end.more {
+			e.noteEmpty(form)
 		}
 		return nil
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -89,14 +90,34 @@ var afterDashes = map[string]string{
 	"query": "'-outcome:success'", "export": "'-outcome:success'", "tail": "'-outcome:success'", "history": "order -17", "get": "-17",
 }
 
-// flagError explains a flag that is not understood. It may be a negated term or
-// an id.
+// flagError explains a flag that is not understood, which may be a negated term or
+// an id, or a value that a flag cannot have.
 func flagError(c *cobra.Command, err error) error {
 	if example := afterDashes[c.Name()]; example != "" && strings.Contains(err.Error(), "unknown shorthand flag") {
 		return hinted(err, "text that begins with - follows --, as in annals %s -- %s", c.Name(), example)
 	}
+	var invalid interface {
+		error
+		GetValue() string
+	}
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	_, name, _ := strings.Cut(err.Error(), "--")
+	name, _, _ = strings.Cut(name, "\"")
+	switch f := c.Flag(name); {
+	case f == nil:
+		return err
+	case f.Value.Type() == "bool":
+		return fmt.Errorf("%s is %q, want true or false", name, clip(invalid.GetValue(), maxValue))
+	case f.Value.Type() == "int" || f.Value.Type() == "uint64":
+		return fmt.Errorf("%s is %q, want a number from %d", name, clip(invalid.GetValue(), maxValue), leastOf[name])
+	}
 	return err
 }
+
+// leastOf are the least numbers of flags that do not begin with 0.
+var leastOf = map[string]int{"limit": 1}
 
 // noArgs refuses arguments.
 func noArgs(_ *cobra.Command, args []string) error {

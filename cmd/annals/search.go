@@ -12,8 +12,8 @@ import (
 
 const filterHelp = `Filter text: field:value, values with a trailing * for a prefix, field:>=value
 and a..b for ranges, words and "quoted text" for a search in all strings. A space
-is "and", OR is "or", a leading - is "not", and parentheses group. Several arguments
-are joined by spaces. Text that begins with - follows --.`
+or AND is "and", OR is "or", a leading - or NOT is "not", and parentheses group. Several
+arguments are joined by spaces. Text that begins with - follows --.`
 
 // A search is what flags and filter text ask for.
 type search struct {
@@ -77,6 +77,9 @@ func (s *search) query(e *env, args []string) (annals.Query, error) {
 		}
 	}
 	_, _, err := query.FromParams(q.Params, e.now()) // before a journal is opened
+	if word := lowerOperator(q.Params.Get("q")); word != "" && err == nil {
+		e.note("%q is searched for as a word; the operator is %s", word, strings.ToUpper(word))
+	}
 	return q, err
 }
 

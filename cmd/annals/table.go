@@ -109,7 +109,9 @@ func printableCells(cells []string) []string {
 	return cells
 }
 
-func (w *tableWriter) end(*ending) error {
+func (w *tableWriter) end(*ending) error { return w.flush() }
+
+func (w *tableWriter) flush() error {
 	if err := w.page(); err != nil {
 		return err
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/annals-io/annals"
 	"github.com/spf13/cobra"
@@ -94,7 +96,12 @@ func (e *env) tail(ctx context.Context, q annals.Query, t tailing) error {
 			return errors.Join(e.follow(ctx, j, q, from, out), out.end(new(ending)))
 		}
 		q.Filter, q.Order = fmt.Sprintf("position:>=%d", from), annals.Ascending
-		return errors.Join(e.all(ctx, j, q, out, nil), out.end(new(ending)))
+		shown := 0
+		err = errors.Join(e.all(ctx, j, q, out, func(*annals.Entry) { shown++ }), out.end(new(ending)))
+		if err == nil && shown == 0 {
+			e.noteEmpty(form)
+		}
+		return err
 	})
 	if s, ok := errors.AsType[*signalError](context.Cause(ctx)); ok && s.signal == syscall.SIGINT && t.follow && errors.Is(err, context.Canceled) {
 		return nil // that is how it ends
@@ -126,8 +133,13 @@ func (e *env) tailStart(ctx context.Context, j *annals.Journal, q annals.Query, 
 
 // follow writes entries as they come. Each is printed at once.
 func (e *env) follow(ctx context.Context, j *annals.Journal, q annals.Query, from annals.Position, out entryWriter) error {
+	ctx, stop := e.whileRead(ctx)
+	defer stop()
 	for x, err := range j.FollowMatching(ctx, from, q) {
 		if err != nil {
+			if isBrokenPipe(context.Cause(ctx)) {
+				return context.Cause(ctx)
+			}
 			if err = e.passDamage(err); err != nil {
 				return err
 			}
@@ -138,6 +150,42 @@ func (e *env) follow(ctx context.Context, j *annals.Journal, q annals.Query, fro
 		}
 	}
 	return nil
+}
+
+// unreadPeriod is how often a command that waits looks for the reader of its output.
+const unreadPeriod = time.Second
+
+// whileRead returns a context that ends with a broken pipe when nobody reads
+// standard output any more: a command that has nothing to write would not notice.
+// stop ends it, and waits for that.
+func (e *env) whileRead(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	if e.unread == nil {
+		return ctx, func() { cancel(nil) }
+	}
+	var watch sync.WaitGroup
+	watch.Go(func() { e.unreadLoop(ctx, cancel) })
+	return ctx, func() {
+		cancel(nil)
+		watch.Wait()
+	}
+}
+
+// unreadLoop cancels ctx when nobody reads standard output any more, and ends with
+// it.
+func (e *env) unreadLoop(ctx context.Context, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(unreadPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if e.unread() {
+				cancel(&outputError{syscall.EPIPE})
+			}
+		}
+	}
 }
 
 // tailWriter returns the writer of a form: tables have a line an entry, without a

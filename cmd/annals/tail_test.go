@@ -1,11 +1,17 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/annals-io/annals"
 )
@@ -128,4 +134,47 @@ func checkIDs(t *testing.T, text string, first, count int) {
 	if got != count {
 		t.Errorf("%d lines, want %d", got, count)
 	}
+}
+
+// TestTailEndsWithItsReader follows a journal in which nothing happens, until
+// nobody reads what would be printed.
+func TestTailEndsWithItsReader(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a pipe does not say so here")
+	}
+	dir := filepath.Join(t.TempDir(), "journal")
+	runOK(t, lines(2), "import", "--data", dir, "--format", "jsonl")
+	r, w, err := os.Pipe()
+	check(t, err)
+	cmd := exec.CommandContext(t.Context(), "annals", "tail", "--data", dir, "-f")
+	var stderr buffer
+	cmd.Stdout, cmd.Stderr = w, &stderr
+	check(t, cmd.Start())
+	check(t, w.Close())
+	_, err = bufio.NewReader(r).ReadString('\n')
+	check(t, err)
+	check(t, r.Close())
+	_ = cmd.Wait() // the status says it
+	if got, want := cmd.ProcessState.ExitCode(), 128+int(syscall.SIGPIPE); got != want || stderr.String() != "" {
+		t.Errorf("exit status %d, want %d; standard error: %s", got, want, stderr.String())
+	}
+}
+
+// TestUnread asks about the reader of standard output until there is none.
+func TestUnread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		e := env{unread: func() bool { asked++; return asked == 3 }}
+		ctx, stop := e.whileRead(t.Context())
+		<-ctx.Done()
+		stop()
+		if asked != 3 || !isBrokenPipe(context.Cause(ctx)) {
+			t.Errorf("asked %d times, ended with %v", asked, context.Cause(ctx))
+		}
+		ctx, stop = e.whileRead(t.Context())
+		stop()
+		if err := context.Cause(ctx); err != context.Canceled {
+			t.Errorf("stop ends it with %v", err)
+		}
+	})
 }

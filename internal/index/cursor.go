@@ -2,6 +2,7 @@ package index
 
 import (
 	"cmp"
+	"container/heap"
 	"slices"
 )
 
@@ -112,46 +113,78 @@ func (c *andCursor) seek(p uint32) (uint32, bool, error) {
 
 func (c *andCursor) atMost() int { return c.parts[0].atMost() }
 
-// An orCursor walks what any of its parts has.
+// An orCursor walks what any of its parts has. They are a heap by where each is.
 type orCursor struct {
 	descending bool
-	parts      []cursor
-	heads      []uint32 // of parts, once started
+	started    bool
+	parts      []orPart
+}
+
+// An orPart is a part of an orCursor and where it is.
+type orPart struct {
+	cursor
+	at uint32
+}
+
+func newOrCursor(parts []cursor, descending bool) cursor {
+	c := &orCursor{descending: descending}
+	for _, p := range parts {
+		c.parts = append(c.parts, orPart{cursor: p})
+	}
+	return c
 }
 
 // seek drops the parts that have come to their end.
 func (c *orCursor) seek(p uint32) (uint32, bool, error) {
-	if c.heads == nil {
-		c.heads = make([]uint32, len(c.parts))
-		for i := range c.heads {
-			c.heads[i] = unset
+	if err := c.start(p); err != nil {
+		return 0, false, err
+	}
+	for len(c.parts) > 0 && before(c.parts[0].at, p, c.descending) {
+		x, ok, err := c.parts[0].seek(p)
+		if err != nil {
+			return 0, false, err
+		}
+		if c.parts[0].at = x; ok {
+			heap.Fix(c, 0)
+		} else {
+			heap.Pop(c)
 		}
 	}
-	best, found, kept := uint32(0), false, 0
-	for i, part := range c.parts {
-		head := c.heads[i]
-		if head == unset || before(head, p, c.descending) {
-			x, ok, err := part.seek(p)
-			if err != nil {
-				return 0, false, err
-			}
-			if !ok {
-				continue
-			}
-			head = x
-		}
-		c.parts[kept], c.heads[kept] = part, head
-		kept++
-		if !found || before(head, best, c.descending) {
-			best, found = head, true
-		}
+	if len(c.parts) == 0 {
+		return 0, false, nil
 	}
-	c.parts, c.heads = c.parts[:kept], c.heads[:kept]
-	return best, found, nil
+	return c.parts[0].at, true, nil
 }
 
-// unset is a position that no part of an index reaches.
-const unset = 1<<32 - 1
+// start brings every part to where the walk begins.
+func (c *orCursor) start(p uint32) error {
+	if c.started {
+		return nil
+	}
+	kept := c.parts[:0]
+	for _, x := range c.parts {
+		at, ok, err := x.seek(p)
+		if err != nil {
+			return err
+		}
+		if ok {
+			kept = append(kept, orPart{x.cursor, at})
+		}
+	}
+	c.parts, c.started = kept, true
+	heap.Init(c)
+	return nil
+}
+
+func (c *orCursor) Len() int           { return len(c.parts) }
+func (c *orCursor) Less(i, j int) bool { return before(c.parts[i].at, c.parts[j].at, c.descending) }
+func (c *orCursor) Swap(i, j int)      { c.parts[i], c.parts[j] = c.parts[j], c.parts[i] }
+func (c *orCursor) Push(any)           { panic("annals: internal error: a part came late") }
+
+func (c *orCursor) Pop() any {
+	c.parts = c.parts[:len(c.parts)-1]
+	return nil
+}
 
 func (c *orCursor) atMost() int {
 	n := 0

@@ -114,7 +114,7 @@ func parseBucket(s shape, raw []byte, from, at int64) (b bucket, err error) {
 	return b, nil
 }
 
-// rest returns the rest of entry i's key. There are always 8 bytes to read: at
+// restAt returns the rest of entry i's key. There are always 8 bytes to read: at
 // least 2 of the rest, 3 of the number, and the checksum.
 func (b *bucket) restAt(i int) uint64 {
 	at := countBytes + i*b.entryBytes()

@@ -60,6 +60,8 @@ type Index struct {
 	unused []Problem // what of it cannot be used
 	litter []string  // what of it nobody can use: the writer removes it
 
+	lostEnd engine.Position // of runs whose key is lost, which say how far the log went
+
 	// Owned by whoever adds.
 	active    *tail
 	refreshed time.Time
@@ -68,7 +70,10 @@ type Index struct {
 	parts   []part        // the active tail last; guarded by mu
 	freed   chan struct{} // closed when the maintainer has got on; guarded by mu
 	paused  error         // why maintaining does not get on; guarded by mu
-	stopped bool          // nothing is replaced any more; guarded by mu
+	refused error         // why nothing can be added any more; guarded by mu
+
+	busySince time.Time // when the maintainer began its step, zero between steps; guarded by mu
+	stopped   bool      // nothing is replaced any more; guarded by mu
 
 	crowded atomic.Bool   // appends must wait
 	waiting atomic.Bool   // there is something to write once it is durable
@@ -112,8 +117,9 @@ func (x *Index) Check(ctx context.Context, report func(Problem)) error {
 }
 
 // End returns the position behind the last entry that a sound run says the log
-// has.
+// has, also one that nobody can read any more because its key is lost.
 func (x *Index) End() (end engine.Position) {
+	end = x.lostEnd
 	for _, r := range x.listed {
 		_, next := r.bounds()
 		end = max(end, next)
@@ -139,7 +145,7 @@ const listTries = 3
 
 // list opens the runs in the directory, except those that known has already, by
 // their names. Those that are damaged, another journal's, another key's or of a
-// later format are left out. It changes nothing but to make the directory.
+// later format are left out. It changes nothing.
 func (x *Index) list(known map[string]*run) (runs []*run, err error) {
 	warned := x.unused
 	for range listTries {
@@ -162,10 +168,7 @@ func (x *Index) list(known map[string]*run) (runs []*run, err error) {
 
 func (x *Index) listOnce(known map[string]*run) (runs []*run, complete bool, err error) {
 	infos, err := x.opts.FS.ReadDir(Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if !x.opts.ReadOnly {
-			x.makeDir()
-		}
+	if errors.Is(err, fs.ErrNotExist) { // it is made when there is something to write
 		return nil, true, nil
 	}
 	if err != nil {
@@ -191,7 +194,7 @@ func (x *Index) listOnce(known map[string]*run) (runs []*run, complete bool, err
 			complete = false
 		case err != nil:
 			x.unused = append(x.unused, Problem{name, err})
-			if errors.Is(err, errDamaged) || errors.Is(err, errForeign) && x.hasLostKey(name) {
+			if errors.Is(err, errDamaged) || errors.Is(err, errForeign) && x.isOurs(name) {
 				x.litter = append(x.litter, name)
 			}
 		default:
@@ -201,9 +204,10 @@ func (x *Index) listOnce(known map[string]*run) (runs []*run, complete bool, err
 	return runs, complete, nil
 }
 
-// hasLostKey reports whether a file that cannot be used is this journal's
-// nevertheless: then its key is no more.
-func (x *Index) hasLostKey(name string) bool {
+// isOurs reports whether a file that is of another kind or key is this journal's
+// nevertheless: its key is no more, or its first bytes are damaged. The length of the
+// log that it tells of is remembered.
+func (x *Index) isOurs(name string) bool {
 	f, err := x.opts.FS.Open(name)
 	if err != nil {
 		return false
@@ -214,6 +218,12 @@ func (x *Index) hasLostKey(name string) bool {
 		return false
 	}
 	m, err := parseHeader(head)
+	if err == nil && m.journal == x.opts.Journal {
+		x.lostEnd = max(x.lostEnd, m.next)
+		return true
+	}
+	copy(head, magic)
+	m, err = parseHeader(head)
 	return err == nil && m.journal == x.opts.Journal
 }
 
@@ -366,9 +376,8 @@ func (x *Index) changedLocked() {
 		}
 	}
 	x.waiting.Store(holes || waiting > 1)
-	x.crowded.Store(holes || waiting > maxWaiting+1) // one of them is the active one
-	close(x.freed)
-	x.freed = make(chan struct{})
+	x.crowded.Store(holes || waiting > maxWaiting+1 || x.refused != nil) // one of them is the active one
+	x.tellLocked()
 	wake(x.work)
 	wake(x.ripe)
 }
@@ -380,21 +389,54 @@ func wake(c chan struct{}) {
 	}
 }
 
+// tellLocked wakes those who wait.
+func (x *Index) tellLocked() {
+	close(x.freed)
+	x.freed = make(chan struct{})
+}
+
+// Refuse makes Wait return err from now on. The first call counts.
+func (x *Index) Refuse(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.refused == nil {
+		x.refused = err
+		x.crowded.Store(true)
+		x.tellLocked()
+	}
+}
+
+// stuck is how long one step of maintaining may take before those who wait for it
+// are told that it does not get on.
+const stuck = 20 * time.Second
+
+// Waiting reports whether there is something to write once it is durable.
+func (x *Index) Waiting() bool { return x.waiting.Load() }
+
 // Wait returns once the index has come near enough for entries to be added: it
 // knows all ids, and not too many entries wait to be written. It ends with ctx, or
-// when done is closed.
+// when done or dead is closed, and with an error when the index cannot get on.
 func (x *Index) Wait(ctx context.Context, done, dead <-chan struct{}) error {
 	for x.crowded.Load() {
 		x.mu.Lock()
-		freed, paused := x.freed, x.paused
+		freed, paused, refused, busy := x.freed, x.paused, x.refused, x.busySince
 		x.mu.Unlock()
-		if !x.crowded.Load() {
-			return nil
+		var late <-chan time.Time
+		if !busy.IsZero() {
+			late = time.After(stuck - time.Since(busy))
 		}
-		if paused != nil {
+		switch {
+		case !x.crowded.Load():
+			return nil
+		case refused != nil:
+			return refused
+		case paused != nil:
 			return fmt.Errorf("%w: the index cannot be written: %w", engine.ErrUnavailable, paused)
+		case !busy.IsZero() && time.Since(busy) >= stuck:
+			return fmt.Errorf("%w: the index does not get on: its disk does not answer", engine.ErrUnavailable)
 		}
 		select {
+		case <-late:
 		case <-freed:
 		case <-ctx.Done():
 			return ctx.Err()
@@ -421,11 +463,15 @@ func (x *Index) Work() <-chan struct{} { return x.work }
 // Ripe receives when there may be something for [Index.Merge] to do.
 func (x *Index) Ripe() <-chan struct{} { return x.ripe }
 
-// condemn takes a run that could not be read out of use: its entries are read
-// from the log until they have a new one.
+// condemn takes a run that is damaged out of use: its entries are read from the log
+// until they have a new one.
 func (x *Index) condemn(p part, err error) {
 	r, ok := p.(*run)
 	if !ok {
+		return
+	}
+	if !errors.Is(err, errDamaged) { // it may pass
+		x.log().Warn("read index file", "file", r.name, "error", err)
 		return
 	}
 	first, next := r.bounds()
@@ -496,10 +542,16 @@ func (x *Index) Refresh() error {
 	if err != nil {
 		return err
 	}
+	for _, r := range known { // those that the writer has removed do as well as before
+		if !slices.Contains(runs, r) {
+			r.acquire()
+			runs = append(runs, r)
+		}
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	old := x.parts
-	x.parts = x.withTails(x.arrange(runs, x.active.first))
+	x.parts = x.withTails(x.arrange(runs, x.active.next()))
 	x.changedLocked()
 	for _, p := range old {
 		if r, ok := p.(*run); ok {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"github.com/annals-io/annals/engine"
 )
@@ -26,9 +27,11 @@ const mergeMost = 32
 // it should be called again later. One goroutine maintains, and another may merge.
 func (x *Index) Maintain(ctx context.Context, durable engine.Position, fill Filler) (did bool, err error) {
 	if t := x.oldestClosed(durable); t != nil {
+		x.begin()
 		return true, x.pause(x.writeTail(t))
 	}
 	if h, ok := x.firstHole(durable); ok {
+		x.begin()
 		return true, x.pause(x.fillHole(ctx, h, fill))
 	}
 	return false, x.pause(nil)
@@ -50,11 +53,19 @@ func (x *Index) Merge(ctx context.Context) (did bool, err error) {
 func (x *Index) pause(err error) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.busySince = time.Time{}
 	if x.paused = err; err != nil {
-		close(x.freed) // those who wait are told
-		x.freed = make(chan struct{})
+		x.tellLocked()
 	}
 	return err
+}
+
+// begin notes that a step begins.
+func (x *Index) begin() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.busySince = time.Now()
+	x.tellLocked() // so that those who wait look at the time
 }
 
 // oldestClosed returns the first tail that nothing is added to any more and that
@@ -73,7 +84,7 @@ func (x *Index) oldestClosed(durable engine.Position) *tail {
 	return nil
 }
 
-// firstHole returns as much of the first hole that can be filled as makes one run.
+// firstHole returns the first hole that can be filled.
 func (x *Index) firstHole(durable engine.Position) (hole, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -171,7 +182,8 @@ func (x *Index) narrow(h hole, t *tail) error {
 }
 
 // passDamage writes what lies before damage, and leaves the damage a hole for
-// good: whoever searches reads it, and is told.
+// good: whoever searches reads it, and is told. Nothing is added any more, since
+// the damage may hide an id or an entity's last sequence.
 func (x *Index) passDamage(h hole, t *tail, damage *engine.CorruptError) error {
 	if first, next := t.bounds(); next > first {
 		return x.narrow(h, t)
@@ -179,6 +191,7 @@ func (x *Index) passDamage(h hole, t *tail, damage *engine.CorruptError) error {
 	bad := hole{first: h.first, next: min(max(damage.Next, h.first+1), h.next), unreadable: true}
 	x.log().Error("entries cannot be read and have no index", "first", uint64(bad.first), "next", uint64(bad.next), "error", damage)
 	x.splitHole(h, bad)
+	x.Refuse(damage)
 	return nil
 }
 

@@ -193,7 +193,7 @@ func (n *node) evalAny(p part, limit uint32, descending bool) (result, error) {
 	case 1:
 		return result{cursor: cursors[0]}, nil
 	}
-	return result{cursor: &orCursor{descending: descending, parts: cursors}}, nil
+	return result{cursor: newOrCursor(cursors, descending)}, nil
 }
 
 // Search yields what a search for q among the first size entries has to look at,

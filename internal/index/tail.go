@@ -3,6 +3,7 @@ package index
 import (
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -234,6 +235,7 @@ func (t *tail) kindOf(tenant, kind string) uint32 {
 	n, ok := t.kindAt[k]
 	if !ok {
 		n = uint32(len(t.kinds))
+		k = engine.KindCount{Tenant: strings.Clone(tenant), Kind: strings.Clone(kind)} // they may be parts of longer texts
 		t.kinds, t.kindAt[k] = append(t.kinds, k), n
 	}
 	return n

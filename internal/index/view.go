@@ -105,7 +105,7 @@ type Candidate struct {
 
 // Last calls yield with the entries from from up to to that may have an identity,
 // the newest first, until it says no. Positions that the index does not know come
-// as ranges, those that are known to be unreadable do not come.
+// as ranges.
 func (v *View) Last(id Identity, from, to engine.Position, yield func(Candidate) bool) {
 	for i := len(v.parts) - 1; i >= 0 && v.parts[i].to > from; i-- {
 		s := &v.parts[i]
@@ -134,10 +134,6 @@ func (v *View) lastIn(s *stretch, id Identity, from, to engine.Position, yield f
 		return yield(Candidate{Span: Span{p, p + 1}, Sure: true, Sequence: f.sequence})
 	case *run:
 		return v.lastInRun(x, id.hash, from, to, yield)
-	case hole:
-		if x.unreadable {
-			return true
-		}
 	}
 	return yield(Candidate{Span: Span{from, to}, Unknown: true})
 }

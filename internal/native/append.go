@@ -73,18 +73,28 @@ func (e *Engine) Append(ctx context.Context, b engine.Batch) ([]engine.Receipt, 
 // prepareIndexed prepares an append once the index knows all ids. The journal's own
 // records need not wait for that: they have new ids and no entity.
 func (e *Engine) prepareIndexed(ctx context.Context, b engine.Batch) (*request, error) {
-	for {
+	for try := 1; ; try++ {
 		if !b.Reserved {
 			if err := e.index.Wait(ctx, e.done, e.dead); err != nil {
 				return nil, err
 			}
 		}
 		r, err := e.prepare(ctx, b)
-		if !errors.Is(err, errUnindexed) {
+		switch {
+		case !errors.Is(err, errUnindexed):
 			return r, err
+		case try == maxTries:
+			return nil, fmt.Errorf("%w: the index cannot be read", engine.ErrUnavailable)
 		}
 	}
 }
+
+// maxNameBytes bounds a record's tenant and kind, as the index does.
+const maxNameBytes = 64 << 10
+
+// maxTries bounds how often an append looks again because a part of the index could
+// not be read: it is made again then, unless the disk's error may pass.
+const maxTries = 100
 
 // refusal reports why no append can be taken.
 func (e *Engine) refusal() error {
@@ -115,6 +125,9 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 		rec := &b.Records[i]
 		r.recs[i] = prepared{Record: rec, item: e.hasher.Item(&rec.Facts), twin: -1}
 		r.bytes += len(rec.Body) + engine.MaxAssignedBytes
+		if len(rec.Tenant) > maxNameBytes || len(rec.Kind) > maxNameBytes {
+			return nil, fmt.Errorf("%w: tenant or kind of record %d has more than %d bytes", engine.ErrTooLarge, i, maxNameBytes)
+		}
 	}
 	if r.bytes > engine.MaxBatchBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", engine.ErrTooLarge, r.bytes, engine.MaxBatchBytes)

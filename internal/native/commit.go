@@ -288,7 +288,7 @@ func (c *committer) write() error {
 		return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
 	}
 	c.groups.Add(1)
-	now := c.opts.SyncInterval == 0 || c.log.MustSync() || !c.due.IsZero() && !time.Now().Before(c.due)
+	now := c.opts.SyncInterval == 0 || c.log.MustSync() || c.index.Waiting() || !c.due.IsZero() && !time.Now().Before(c.due)
 	if !now {
 		c.integrate()
 		if c.due.IsZero() {
@@ -355,6 +355,7 @@ func (c *committer) advance() {
 // fail poisons the engine: nothing more is written until it is opened again.
 func (c *committer) fail(err error) {
 	c.failed.Store(true)
+	c.index.Refuse(fmt.Errorf("%w: %w", engine.ErrFailed, err))
 	c.opts.Logger.Error("log failed; open the journal again to recover", "error", err)
 	c.queue.close(fmt.Errorf("%w: %w", engine.ErrFailed, err))
 }

@@ -133,6 +133,7 @@ type Engine struct {
 	fs        durable.FS
 	identity  identity
 	secret    []byte
+	newSecret bool      // it is not in its file
 	lock      io.Closer // nil in a reader
 	damage    []*engine.CorruptError
 	recovery  *wal.Recovery

@@ -71,9 +71,11 @@ func (s *subject) is(f *engine.Facts) bool {
 }
 
 // last returns the newest entry from from up to to of a subject, and its sequence if
-// the subject is an entity.
+// the subject is an entity. If damage may hide it, or a newer one of an entity, that
+// is the error.
 func (p *picture) last(ctx context.Context, id index.Identity, s subject, from, to engine.Position) (at engine.Position, seq engine.Sequence, found bool, err error) {
 	var buf []byte
+	var hidden error // damage that may hide an id, which is elsewhere if it is not there
 	p.index.Last(id, from, to, func(c index.Candidate) bool {
 		switch {
 		case c.Sure:
@@ -83,6 +85,9 @@ func (p *picture) last(ctx context.Context, id index.Identity, s subject, from, 
 		case c.Unknown && p.unindexed == skipUnindexed:
 		case c.Unknown:
 			at, seq, found, err = p.lastScanned(ctx, s, c.Span)
+			if isCorrupt(err) && s.id != "" {
+				hidden, err = err, nil
+			}
 		default:
 			if buf, err = p.read(buf[:0], c.From); err == nil {
 				at = c.From
@@ -91,6 +96,9 @@ func (p *picture) last(ctx context.Context, id index.Identity, s subject, from, 
 		}
 		return !found && err == nil
 	})
+	if !found && err == nil {
+		err = hidden
+	}
 	return at, seq, found, err
 }
 
@@ -107,22 +115,31 @@ func (p *picture) describes(entry []byte, at engine.Position, s subject) (engine
 // lastScanned is last where there is no index.
 func (p *picture) lastScanned(ctx context.Context, s subject, span index.Span) (at engine.Position, seq engine.Sequence, found bool, err error) {
 	const step = 1 << 12
+	var hidden error
 	for to := span.To; to > span.From && !found; {
 		from := max(span.From, to-min(to, step))
 		for raw, err := range p.log.Scan(ctx, from, to) {
-			if isCorrupt(err) {
-				continue // whoever reads it is told
+			q, ok := engine.Sequence(0), false
+			if err == nil {
+				q, ok, err = p.describes(raw.Bytes, raw.Position, s)
 			}
-			if err != nil {
+			switch {
+			case isCorrupt(err):
+				hidden, found = err, found && s.id != "" // an entity's newest may be here
+			case err != nil:
 				return 0, 0, false, err
-			}
-			if q, ok, err := p.describes(raw.Bytes, raw.Position, s); err == nil && ok {
+			case ok:
 				at, seq, found = raw.Position, q, true
 			}
 		}
-		to = from
+		if to = from; hidden != nil && !found && s.id == "" {
+			break // what is older is not the newest
+		}
 	}
-	return at, seq, found, nil
+	if found {
+		hidden = nil
+	}
+	return at, seq, found, hidden
 }
 
 // Read implements [engine.Engine].

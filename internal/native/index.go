@@ -111,10 +111,14 @@ func (e *Engine) describeLoop(ctx context.Context, v *wal.View, from, to engine.
 // indexAgain is when maintaining the index is tried again after an error.
 const indexAgain = time.Second
 
+// mergeAgain is the longest time until a merge is tried again after an error: it may
+// have taken all the room that there was, and nobody waits for it.
+const mergeAgain = 10 * time.Minute
+
 // indexLoop writes what the index was given and fills what it lacks. It ends when
 // stopping is closed.
 func (e *Engine) indexLoop() {
-	e.keepDoing(e.index.Work(), func(ctx context.Context) (bool, error) {
+	e.keepDoing(e.index.Work(), indexAgain, func(ctx context.Context) (bool, error) {
 		return e.index.Maintain(ctx, engine.Position(e.durable.Load()), e.fill)
 	})
 }
@@ -122,18 +126,29 @@ func (e *Engine) indexLoop() {
 // mergeLoop merges what of the index has become many. It ends when stopping is
 // closed.
 func (e *Engine) mergeLoop() {
-	e.keepDoing(e.index.Ripe(), e.index.Merge)
+	e.keepDoing(e.index.Ripe(), mergeAgain, func(ctx context.Context) (bool, error) {
+		if e.diskFull.Load() { // what room there is, is the log's
+			return false, nil
+		}
+		return e.index.Merge(ctx)
+	})
 }
 
 // keepDoing calls do until it has nothing to do, and again when it is woken; after
-// an error not before a while has passed. It ends when stopping is closed.
-func (e *Engine) keepDoing(wake <-chan struct{}, do func(context.Context) (bool, error)) {
+// an error not before a while has passed, twice as long each time, up to most. It
+// ends when stopping is closed.
+func (e *Engine) keepDoing(wake <-chan struct{}, most time.Duration, do func(context.Context) (bool, error)) {
+	pause := indexAgain
 	for {
 		did, err := do(e.working)
 		woken, again := wake, (<-chan time.Time)(nil)
-		if err != nil && e.working.Err() == nil {
+		switch {
+		case err == nil:
+			pause = indexAgain
+		case e.working.Err() == nil:
 			e.opts.Logger.Error("index", "error", err)
-			woken, again = nil, time.After(indexAgain)
+			woken, again = nil, time.After(pause)
+			pause = min(2*pause, most)
 		}
 		if did && err == nil && e.working.Err() == nil {
 			continue

@@ -103,7 +103,7 @@ func (e *Engine) openWriter() error {
 	if e.opts.Origin != "" && e.opts.Origin != id.Origin {
 		return fmt.Errorf("journal's origin is %q and cannot become %q", id.Origin, e.opts.Origin)
 	}
-	if err := e.loadSecret(true); err != nil {
+	if err := e.loadSecret(); err != nil {
 		return err
 	}
 	signer, err := readSigner(e.fs)
@@ -126,6 +126,9 @@ func (e *Engine) openWriter() error {
 	}
 	if len(e.damage) > 0 {
 		return e.openDamaged(opts, false)
+	}
+	if err := e.keepSecret(); err != nil {
+		return err
 	}
 	e.before = opts.Evidence.State
 	e.tiles.writable = true

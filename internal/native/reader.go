@@ -30,7 +30,7 @@ func OpenReader(opts Options) (*Engine, error) {
 		return nil, ErrNoJournal
 	}
 	e.identity = id
-	if err := e.loadSecret(false); err != nil {
+	if err := e.loadSecret(); err != nil {
 		return nil, err
 	}
 	live := isLive(e.fs)
@@ -79,6 +79,7 @@ func (e *Engine) pollLoop() {
 			continue
 		}
 		if v.Size() <= old.view.Size() { // smaller: a recovery whose marker is yet to come
+			e.refreshIndex()
 			continue
 		}
 		p := &published{view: v, next: make(chan struct{})}
@@ -101,9 +102,15 @@ func (e *Engine) take(from engine.Position, v *wal.View) error {
 		err = nil
 	}
 	if err == nil {
-		if err := e.index.Refresh(); err != nil { // what it has does
-			e.opts.Logger.Error("look for new index files", "error", err)
-		}
+		e.refreshIndex()
 	}
 	return err
+}
+
+// refreshIndex takes up what the writer has made of the index. If that fails, what
+// the reader has does.
+func (e *Engine) refreshIndex() {
+	if err := e.index.Refresh(); err != nil {
+		e.opts.Logger.Error("look for new index files", "error", err)
+	}
 }

@@ -44,15 +44,20 @@ func makeSecret(fsys durable.FS, write bool) ([]byte, error) {
 	if !write {
 		return raw, nil
 	}
+	return raw, writeSecret(fsys, raw)
+}
+
+func writeSecret(fsys durable.FS, raw []byte) error {
 	if err := writeSealed(fsys, secretName, &secret{hex.EncodeToString(raw)}); err != nil {
-		return nil, fmt.Errorf("write secret: %w", err)
+		return fmt.Errorf("write secret: %w", err)
 	}
-	return raw, nil
+	return nil
 }
 
 // loadSecret sets the engine's secret. One that is damaged or missing is made
-// anew, which costs the index and the cursors that were handed out.
-func (e *Engine) loadSecret(write bool) error {
+// anew, which costs the index and the cursors that were handed out; keepSecret
+// writes it.
+func (e *Engine) loadSecret() error {
 	raw, ok, err := readSecret(e.fs)
 	if err != nil && !isCorrupt(err) {
 		return err
@@ -61,11 +66,25 @@ func (e *Engine) loadSecret(write bool) error {
 		e.opts.Logger.Warn("secret is damaged; the index is made anew", "error", err)
 	}
 	if !ok || err != nil {
-		if raw, err = makeSecret(e.fs, write); err != nil {
+		if raw, err = makeSecret(e.fs, false); err != nil {
 			return err
 		}
+		e.newSecret = true
 	}
 	e.secret = raw
+	return nil
+}
+
+// keepSecret writes a secret that was made, once nothing speaks against changing
+// the directory.
+func (e *Engine) keepSecret() error {
+	if !e.newSecret {
+		return nil
+	}
+	if err := writeSecret(e.fs, e.secret); err != nil {
+		return err
+	}
+	e.newSecret = false
 	return nil
 }
 

@@ -10,12 +10,12 @@ import (
 )
 
 // smallGroup is the number of records up to which a group is added to the tree
-// and the lookup after its sync: that takes less time than waking a goroutine to
+// and the index after its sync: that takes less time than waking a goroutine to
 // do it meanwhile.
 const smallGroup = 8
 
 // sync syncs the log and adds the group in hand to the tree and the
-// lookup if that is still to be done.
+// index if that is still to be done.
 func (c *committer) sync(integrate bool) error {
 	c.due = time.Time{}
 	meanwhile := integrate && len(c.placed) > smallGroup
@@ -41,7 +41,7 @@ func (c *committer) sync(integrate bool) error {
 }
 
 // integrateLoop integrates groups while commitLoop syncs them. The group, the
-// tree and the lookup are its own between the request and the answer. It ends
+// tree and the index are its own between the request and the answer. It ends
 // when groupsDue is closed.
 func (c *committer) integrateLoop() {
 	for range c.groupsDue {

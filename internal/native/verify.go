@@ -61,10 +61,13 @@ func Verify(ctx context.Context, fsys durable.FS, v Visitor) (*Report, error) {
 	if err := e.checkKeys(); err != nil {
 		return nil, err
 	}
-	if err := e.checkIndex(ctx); err != nil {
+	err = e.checkIndex(ctx)
+	if e.index != nil {
+		defer e.index.Abandon() // read-only: nothing to lose
+	}
+	if err != nil {
 		return nil, err
 	}
-	defer e.index.Abandon() // read-only: nothing to lose
 	c, opts, err := e.gather()
 	if err = e.sortOut(err); err != nil {
 		return nil, err

@@ -19,6 +19,9 @@ import (
 // fewer.
 const maxOpen = 512
 
+// leastOpen is how many stay open however few files the process may have.
+const leastOpen = 16
+
 // maxTables bounds the tables kept, each 4 bytes an entry.
 const maxTables = 32
 
@@ -95,7 +98,7 @@ func (st *store) yield(err error) bool {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.limit = max(1, min(st.limit, st.lru.Len())/2)
+	st.limit = max(leastOpen, min(st.limit, st.lru.Len())/2)
 	st.trimLocked()
 	return true
 }
@@ -215,6 +218,9 @@ func (st *store) keep(o *opened, t *table) {
 	o.table.Store(t)
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	if o.gone {
+		return
+	}
 	if st.tabled = append(st.tabled, o); len(st.tabled) > maxTables {
 		st.tabled[0].table.Store(nil)
 		st.tabled = slices.Delete(st.tabled, 0, 1)
