@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -468,5 +469,125 @@ func TestFault46IndexAheadOfLog(t *testing.T) {
 		if diff := cmp.Diff(before, contents(mem)); diff != "" {
 			t.Errorf("files have changed (-want +got):\n%s", diff)
 		}
+	})
+}
+
+// rotten returns a disk like indexed's whose index is gone and one of whose entries,
+// in an old segment, does not check out.
+func rotten(t *testing.T, n int, entry string) *durable.Mem {
+	t.Helper()
+	mem := indexed(t, n)
+	for _, name := range indexFiles(mem) {
+		check(t, mem.Remove(name))
+	}
+	for _, name := range mem.Names() {
+		at := bytes.Index(mem.Bytes(name), []byte(`{"id":"`+entry+`"`))
+		if !strings.HasSuffix(name, ".wal") || at < 0 {
+			continue
+		}
+		change(mem, name, func(b []byte) []byte { b[at+8] ^= 1; return b })
+		return mem
+	}
+	t.Fatalf("entry %s is nowhere", entry)
+	return nil
+}
+
+// TestFault45RotWithoutIndex: an entry of an old segment that cannot be read while the
+// index is made anew may hide an id, or an entity's last sequence. Neither is
+// given out again.
+func TestFault45RotWithoutIndex(t *testing.T) {
+	mem := rotten(t, 90, "i3")
+	e := openWith(t, scriptOptions(mem))
+	defer e.Close()
+	for _, r := range []engine.Record{record("i3", "3"), record("new", "3"), record("other", "")} {
+		var damage *engine.CorruptError
+		if _, err := e.Append(ctx, engine.Batch{Records: []engine.Record{r}}); !errors.As(err, &damage) {
+			t.Errorf("append of %s: got %v, want damage", r.ID, err)
+		}
+		if e.Size() > 90 {
+			t.Fatalf("append of %s was taken", r.ID)
+		}
+	}
+	var damage *engine.CorruptError
+	if p, err := e.Find(ctx, "t", "i3"); !errors.As(err, &damage) {
+		t.Errorf("find of what is unreadable: %d, %v, want damage", p, err)
+	}
+	if p, err := e.Find(ctx, "t", "i4"); err != nil || p != 4 {
+		t.Errorf("find of its neighbour: %d, %v", p, err)
+	}
+	if n, err := e.LastSequence(ctx, "t", engine.Entity{Type: "e", ID: "4"}); err != nil || n != 18 {
+		t.Errorf("last sequence that is not hidden: %d, %v, want 18", n, err)
+	}
+	if n, err := e.LastSequence(ctx, "t", engine.Entity{Type: "e", ID: "none"}); !errors.As(err, &damage) {
+		t.Errorf("last sequence of an entity that may be hidden: %d, %v, want damage", n, err)
+	}
+}
+
+// TestFault46SecretLost: the length of the log that the index tells of counts, also
+// once nobody can read the rest of it.
+func TestFault46SecretLost(t *testing.T) {
+	mem := indexed(t, 90)
+	e, err := native.Open(scriptOptions(mem))
+	check(t, err)
+	check(t, e.Close())
+	names := mem.Names()
+	for _, name := range names {
+		if name == "state" || name == "checkpoint" || strings.HasPrefix(name, "tiles/") || name == "keys/secret" {
+			check(t, mem.Remove(name))
+		}
+	}
+	var newest string
+	for _, name := range names {
+		if strings.HasSuffix(name, ".wal") {
+			newest = max(newest, name)
+		}
+	}
+	check(t, mem.Remove(newest))
+	before := mem.Names()
+	e, err = native.Open(scriptOptions(mem))
+	check(t, err)
+	defer e.Close()
+	if len(e.Damage()) == 0 {
+		t.Errorf("a log that lost its end is taken for whole, with %d entries", e.Size())
+	}
+	if diff := cmp.Diff(before, mem.Names()); diff != "" {
+		t.Errorf("opening a damaged journal changed its files (-want +got):\n%s", diff)
+	}
+}
+
+// TestWaitEndsWithTheLog: an append that waits for the index ends when the log fails.
+func TestWaitEndsWithTheLog(t *testing.T) {
+	mem := indexed(t, 90)
+	for _, name := range indexFiles(mem) {
+		check(t, mem.Remove(name))
+	}
+	bubble(t, func(t *testing.T) {
+		var fail atomic.Bool
+		held := make(chan struct{})
+		fsys := durable.NewFaulty(mem, func(op durable.Op) durable.Fault {
+			switch {
+			case op.Kind == durable.OpCreate && inIndex(op):
+				<-held
+			case op.Kind == durable.OpSync && strings.HasPrefix(op.Name, "log/") && fail.Load():
+				return durable.Fault{Err: durable.ErrInjected}
+			}
+			return durable.Fault{}
+		})
+		e := openWith(t, scriptOptions(fsys))
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := e.Append(ctx, engine.Batch{Records: []engine.Record{record("waits", "")}})
+			waiting <- err
+		}()
+		synctest.Wait()
+		fail.Store(true)
+		if _, err := e.Append(ctx, engine.Batch{Reserved: true, Records: []engine.Record{record("fails", "")}}); !errors.Is(err, engine.ErrUnknown) {
+			t.Errorf("append whose sync fails: %v", err)
+		}
+		if err := <-waiting; !errors.Is(err, engine.ErrFailed) {
+			t.Errorf("append that waits: %v, want ErrFailed", err)
+		}
+		close(held)
+		e.Close() // the log has failed
 	})
 }
