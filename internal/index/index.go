@@ -47,7 +47,7 @@ const TailEntries = 64 << 10
 // the order of their positions: runs on disk, tails in memory, and holes of which
 // nothing is known.
 //
-// One goroutine adds entries, one maintains, any may read.
+// One goroutine adds entries, one maintains, one merges, any may read.
 type Index struct {
 	// Never change.
 	opts   Options
