@@ -16,7 +16,7 @@ import (
 //
 //	offset size
 //	0      1    version, 1
-//	1      1    flags: 1 = descending, 2 = there is a total
+//	1      1    flags: 1 = descending, 2 = there is a total, 4 = it could not be counted
 //	2      2    skip
 //	4      8    journal: which one gave the cursor out
 //	12     16   query: its filter and parameters
@@ -40,6 +40,8 @@ type cursor struct {
 	total  *uint64   // if it was counted
 	now    time.Time // from which distances count
 	issued time.Time
+
+	uncounted bool // counting was given up
 }
 
 // A binding ties a cursor to what it was made for.
@@ -57,6 +59,7 @@ const (
 
 	cursorDescending = 1 << 0
 	cursorHasTotal   = 1 << 1
+	cursorUncounted  = 1 << 2
 )
 
 // cursorEncoding is exact: 96 bytes fill their 128 characters.
@@ -68,6 +71,9 @@ func (c *cursor) text(key [32]byte) string {
 	flags := byte(0)
 	if c.desc {
 		flags |= cursorDescending
+	}
+	if c.uncounted {
+		flags |= cursorUncounted
 	}
 	total := uint64(0)
 	if c.total != nil {
@@ -118,7 +124,7 @@ func parseCursor(text string, key [32]byte, journal [8]byte) (c cursor, detail s
 		return c, changed
 	}
 	le := binary.LittleEndian
-	c.desc = b[1]&cursorDescending != 0
+	c.desc, c.uncounted = b[1]&cursorDescending != 0, b[1]&cursorUncounted != 0
 	c.skip = int(le.Uint16(b[2:]))
 	copy(c.query[:], b[12:])
 	copy(c.tenants[:], b[28:])

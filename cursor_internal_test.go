@@ -14,6 +14,7 @@ func testCursors() []cursor {
 	return []cursor{
 		{binding: b, now: at, issued: at.Truncate(time.Second)},
 		{binding: down, next: 1<<63 + 5, end: 1<<64 - 1, skip: MaxOffset, total: new(uint64(1 << 60)), now: at, issued: at.Truncate(time.Second)},
+		{binding: b, uncounted: true, now: at, issued: at.Truncate(time.Second)},
 		{binding: down, total: new(uint64(0)), now: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), issued: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)},
 	}
 }
@@ -26,7 +27,7 @@ func TestCursorRoundTrip(t *testing.T) {
 		if detail != "" {
 			t.Fatalf("cursor %d: %s", i, detail)
 		}
-		if got.binding != c.binding || got.next != c.next || got.end != c.end || got.skip != c.skip ||
+		if got.binding != c.binding || got.next != c.next || got.end != c.end || got.skip != c.skip || got.uncounted != c.uncounted ||
 			!got.now.Equal(c.now) || !got.issued.Equal(c.issued) || (got.total == nil) != (c.total == nil) || got.text(key) != text {
 			t.Errorf("cursor %d: got %+v, want %+v", i, got, c)
 		}

@@ -247,6 +247,93 @@ func TestCursorTotal(t *testing.T) {
 	}
 }
 
+// TestCursorUncounted fills pages whose total takes more than the budget: they are
+// complete without it, and only the first of them tries.
+func TestCursorUncounted(t *testing.T) {
+	p := newPaged(t)
+	q := annals.Query{Tenants: []string{"*"}, Limit: 4, Budget: 10, Total: true}
+	var examined []uint64
+	got := 0
+	for {
+		page, err := p.j.Search(context.Background(), q)
+		check(t, err)
+		if !page.Complete || page.Total != nil || page.HasMore != (got+len(page.Entries) < 30) {
+			t.Fatalf("after %d entries: %+v", got, page)
+		}
+		got += len(page.Entries)
+		examined = append(examined, page.Examined)
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			break
+		}
+	}
+	if want := []uint64{10, 5, 5, 5, 5, 5, 5, 2}; got != 30 || !slices.Equal(examined, want) {
+		t.Errorf("%d entries, examined %v, want %v", got, examined, want)
+	}
+}
+
+// TestCursorAhead refuses a cursor of more entries than there are: those behind
+// the end may match as well.
+func TestCursorAhead(t *testing.T) {
+	p := newPaged(t)
+	q := annals.Query{Limit: 1}
+	p.page(q)
+	check(t, p.j.Close())
+	backup := filepath.Join(t.TempDir(), "backup")
+	check(t, os.CopyFS(backup, os.DirFS(p.dir)))
+	p.open()
+	var cursors []string
+	for _, order := range []annals.Order{annals.Ascending, annals.Descending} {
+		q.Order = order
+		_, next := p.page(q)
+		cursors = append(cursors, next)
+		p.append(1)
+		_, next = p.page(q)
+		cursors = append(cursors, next)
+	}
+	check(t, p.j.Close())
+	p.dir = backup
+	p.open()
+	q.Order, q.Cursor = annals.Ascending, cursors[0] // of as many as there are
+	if got, _ := p.page(q); !slices.Equal(got, []annals.Position{2}) {
+		t.Errorf("second page of the backup: %v", got)
+	}
+	for i, cursor := range cursors[1:] {
+		if q.Cursor = cursor; i > 0 {
+			q.Order = annals.Descending
+		}
+		p.refuses(q, "is of entries that this journal does not have (yet)")
+	}
+}
+
+// TestSearchTextBudget counts bytes once for each free text: a search is bounded
+// by what it compares.
+func TestSearchTextBudget(t *testing.T) {
+	j := newJournal(t, nil)
+	big := json.RawMessage(`"` + strings.Repeat("m", 10<<10) + `"`)
+	for range 20 {
+		appended(t, j, context.Background(), annals.Event{Type: "x", Data: big})
+	}
+	texts := make([]string, 40)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("none%d", i)
+	}
+	for _, c := range []struct {
+		filter string
+		want   uint64 // examined, of 400 KiB
+	}{
+		{"-type:x", 20},
+		{"none", 20},
+		{strings.Join(texts, " OR "), 1},
+		{"-(" + strings.Join(texts[:20], " OR ") + ") -type:x", 2},
+	} {
+		page, err := j.Search(context.Background(), annals.Query{Filter: c.filter, Budget: 100})
+		check(t, err)
+		if page.Examined != c.want || page.Complete != (c.want == 20) {
+			t.Errorf("%.40s: examined %d, want %d; complete: %t", c.filter, page.Examined, c.want, page.Complete)
+		}
+	}
+}
+
 // TestSearchBudget ends calls early: nothing is lost, whatever the budget, and an
 // offset goes on.
 func TestSearchBudget(t *testing.T) {

@@ -38,7 +38,7 @@ index: no entry
 position: from 5 before 5
 reads at most 0 of 300 entries
 `},
-		{annals.Query{Params: map[string][]string{"tenant": {"acme"}}, Tenants: []string{"beta"}}, `of no tenant, newest first
+		{annals.Query{Params: map[string][]string{"tenant": {"*"}}, Tenants: []string{annals.SystemTenant}}, `of no tenant, newest first
 index: every entry
 reads at most 0 of 300 entries
 `},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/annals-io/annals/internal/query"
 )
@@ -24,7 +25,8 @@ func (q *Query) expr(s *search) (query.Expr, error) {
 	return query.AllOf(text, filter, ids), err
 }
 
-// matchIDs returns the expression of the parameter id, which is taken as it is.
+// matchIDs returns the expression of the parameter id, whose values are whole ids,
+// taken as they are.
 func matchIDs(ids []string) (query.Expr, error) {
 	if len(ids) > query.MaxTerms {
 		return nil, &query.ParamError{Name: "id", Text: fmt.Sprintf("more than %d terms", query.MaxTerms)}
@@ -36,6 +38,12 @@ func matchIDs(ids []string) (query.Expr, error) {
 	for i, id := range ids {
 		if id == "" {
 			return nil, &query.ParamError{Name: "id", Text: "empty"}
+		}
+		if strings.HasSuffix(id, "*") { // a prefix in every other parameter
+			return nil, &query.ParamError{
+				Name: "id", Text: fmt.Sprintf("is %q, want a whole id", clipText(id)),
+				Hint: `q=id:x* asks for a prefix, q=id:"x*" for an id that ends in an asterisk`,
+			}
 		}
 		some[i] = matchText("id", id)
 	}
@@ -49,6 +57,25 @@ func matchText(field, text string) query.Expr {
 		panic("annals: internal error: " + err.Error())
 	}
 	return &query.Match{Field: f, Op: query.Equal, Value: query.Operand{Text: text}}
+}
+
+// countTexts returns how many free texts an expression has.
+func countTexts(e query.Expr) (n int) {
+	switch e := e.(type) {
+	case *query.Text:
+		return 1
+	case query.Not:
+		return countTexts(e.X)
+	case query.And:
+		for _, x := range e {
+			n += countTexts(x)
+		}
+	case query.Or:
+		for _, x := range e {
+			n += countTexts(x)
+		}
+	}
+	return n
 }
 
 // asksCorrelation reports whether an expression asks, at its top level, for a

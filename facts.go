@@ -3,6 +3,7 @@ package annals
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/annals-io/annals/engine"
@@ -22,6 +23,9 @@ func newDescriber(indexData string) (*describer, error) {
 		return nil, err
 	}
 	d := &describer{policy: policy}
+	if len(d.policyText()) > query.MaxPolicyBytes { // an index takes no more
+		return nil, fmt.Errorf("index policy is longer than %d bytes", query.MaxPolicyBytes-len(termSet))
+	}
 	d.readers.New = func() any { return new(query.Extractor) }
 	return d, nil
 }
@@ -52,6 +56,13 @@ func (d *describer) describe(f *engine.Facts, entry []byte) error {
 	return nil
 }
 
+// termSet names the terms that this program takes of an entry under any policy.
+// Another set has another name, so that none is taken for the other's.
+const termSet = "1 "
+
+// policyText returns what an engine keeps of how entries are indexed.
+func (d *describer) policyText() string { return termSet + d.policy.String() }
+
 // policies answer for the policies under which entries were indexed, which need
 // not be today's.
 type policies struct {
@@ -75,9 +86,11 @@ func (p *policies) policy(text string) *query.Policy {
 	if known, ok := p.parsed[text]; ok {
 		return known
 	}
-	known, err := query.ParsePolicy(text)
-	if err != nil {
-		known = nil // a later program's: nothing is certain
+	var known *query.Policy // nil for a later program's: nothing is certain
+	if rest, ok := strings.CutPrefix(text, termSet); ok && rest != "" {
+		if parsed, err := query.ParsePolicy(rest); err == nil {
+			known = parsed
+		}
 	}
 	if p.parsed == nil || len(p.parsed) >= maxPolicies {
 		p.parsed = make(map[string]*query.Policy)

@@ -2,10 +2,12 @@ package annals
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/query"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -87,8 +89,9 @@ func TestPolicies(t *testing.T) {
 		policy, field string
 		want          bool
 	}{
-		{"all", "data.a", true}, {"none", "data.a", false}, {"none", "type", true},
-		{"data.a", "data.a.b", true}, {"data.a", "data.ab", false}, {"no such", "data.a", false}, {"no such", "type", false},
+		{"1 all", "data.a", true}, {"1 none", "data.a", false}, {"1 none", "type", true}, {"1 ", "type", false},
+		{"1 data.a", "data.a.b", true}, {"1 data.a", "data.ab", false}, {"1 no such", "data.a", false}, {"1 no such", "type", false},
+		{"all", "data.a", false}, {"all", "type", false}, {"2 all", "type", false}, {"11 all", "type", false}, {"1all", "type", false}, {"", "type", false},
 	} {
 		for range 2 {
 			if got := p.covers(c.policy, c.field); got != c.want {
@@ -97,17 +100,43 @@ func TestPolicies(t *testing.T) {
 		}
 	}
 	for i := range 3 * maxPolicies {
-		p.covers(fmt.Sprintf("data.p%d", i), "type")
+		p.covers(fmt.Sprintf("1 data.p%d", i), "type")
 	}
 	if len(p.parsed) > maxPolicies {
 		t.Errorf("%d policies are kept", len(p.parsed))
 	}
 }
 
+// TestPolicyNamesTerms says that what entries are indexed under names the set of
+// terms, and is understood.
+func TestPolicyNamesTerms(t *testing.T) {
+	for indexData, want := range map[string]string{"": "1 all", "all": "1 all", "none": "1 none", "tags.b,data.a": "1 data.a,tags.b"} {
+		d, err := newDescriber(indexData)
+		check(t, err)
+		if got := d.policyText(); got != want || !new(policies).covers(got, "type") {
+			t.Errorf("%q: policy is %q, want %q", indexData, got, want)
+		}
+	}
+}
+
+// longPolicy returns a policy of so many bytes, in normal form.
+func longPolicy(size int) string {
+	const path, count = 100, 600
+	var b strings.Builder
+	for i := range count {
+		fmt.Fprintf(&b, "data.%0*d,", path-6, i)
+	}
+	return b.String() + "data." + strings.Repeat("x", size-b.Len()-5)
+}
+
 func TestIndexDataOption(t *testing.T) {
-	for text, ok := range map[string]bool{"": true, "all": true, "none": true, "data.a,tags.b": true, "type": false, "nope.a": false} {
+	const longest = query.MaxPolicyBytes - len(termSet)
+	for text, ok := range map[string]bool{
+		"": true, "all": true, "none": true, "data.a,tags.b": true, "type": false, "nope.a": false,
+		longPolicy(longest): true, longPolicy(longest + 1): false,
+	} {
 		if _, err := (&Options{IndexData: text}).WithDefaults(); (err == nil) != ok {
-			t.Errorf("%q: %v", text, err)
+			t.Errorf("%d bytes, %.40q: %v", len(text), text, err)
 		}
 	}
 }

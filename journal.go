@@ -92,7 +92,7 @@ func open(fsys durable.FS, o Options) (*Journal, error) {
 		ScrubInterval:       o.ScrubInterval,
 		ScrubBytesPerSecond: o.ScrubBytesPerSecond,
 		Describe:            facts.describe,
-		Policy:              facts.policy.String(),
+		Policy:              facts.policyText(),
 		Covers:              new(policies).covers,
 		Notify:              j.notices.take,
 		Now:                 o.Now,

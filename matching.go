@@ -21,6 +21,7 @@ type search struct {
 
 	from, to Position // where matches can be, of what there was at the first page
 	budget   int      // negative: none
+	texts    int      // free texts of expr: each goes through every byte
 
 	// Of pages.
 	limit     int // zero: none
@@ -56,8 +57,8 @@ type matcher struct {
 	*search
 	from, to Position // not examined yet
 	examined uint64
-	bytes    uint64
-	spent    bool // the budget has come to its end, and something was left
+	bytes    uint64 // once for each free text
+	spent    bool   // the budget has come to its end, and something was left
 
 	doc query.JSONDocument
 }
@@ -134,7 +135,7 @@ func (m *matcher) examine(r engine.Entry, err error) (e Entry, ok bool, _ error)
 		return Entry{}, false, err
 	}
 	m.examined++
-	m.bytes += uint64(len(r.Bytes))
+	m.bytes += uint64(len(r.Bytes)) * uint64(max(1, m.texts))
 	if e.Position < m.from || e.Position >= m.to {
 		return Entry{}, false, nil
 	}

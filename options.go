@@ -6,8 +6,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"github.com/annals-io/annals/internal/query"
 )
 
 // Tenants with a meaning of their own.
@@ -122,7 +120,7 @@ func (o *Options) validate() error {
 	case o.Tenant == SystemTenant:
 		return fmt.Errorf("annals: Tenant %q is the journal's own", SystemTenant)
 	}
-	if _, err := query.ParsePolicy(o.IndexData); err != nil {
+	if _, err := newDescriber(o.IndexData); err != nil {
 		return fmt.Errorf("annals: IndexData: %w", err)
 	}
 	// What every event gets is checked once, as it will be then.

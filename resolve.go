@@ -3,7 +3,6 @@ package annals
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 
 	"github.com/annals-io/annals/internal/query"
@@ -20,7 +19,7 @@ func (j *Journal) newSearch(q Query, maxLimit int) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.takeSettings(); err != nil {
+	if err := q.takeSettings(maxLimit); err != nil {
 		return nil, err
 	}
 	if err := q.checkSettings(maxLimit); err != nil {
@@ -45,7 +44,7 @@ func (j *Journal) newSearch(q Query, maxLimit int) (*search, error) {
 // newWhole understands a query that asks for no page.
 func (j *Journal) newWhole(q Query) (*search, error) {
 	for _, name := range settings {
-		if len(q.Params[name]) > 0 && name != "tenant" {
+		if q.given(name) && name != "tenant" {
 			return nil, invalidParam(name, "is for pages, which are not asked for here")
 		}
 	}
@@ -58,7 +57,7 @@ func (j *Journal) newWhole(q Query) (*search, error) {
 }
 
 // takeSettings takes over what the parameters say about the answer.
-func (q *Query) takeSettings() error {
+func (q *Query) takeSettings(maxLimit int) error {
 	if err := takeText(q, "order", &q.Order); err != nil {
 		return err
 	}
@@ -73,7 +72,7 @@ func (q *Query) takeSettings() error {
 		return invalidParam("total", "is %q, want true or false", clipText(total))
 	}
 	q.Total = q.Total || total == "true"
-	if err := q.takeNumber("limit", &q.Limit, 1, MaxPage); err != nil {
+	if err := q.takeNumber("limit", &q.Limit, 1, maxLimit); err != nil {
 		return err
 	}
 	return q.takeNumber("offset", &q.Offset, 0, MaxOffset)
@@ -88,18 +87,34 @@ func takeText[T ~string](q *Query, name string, into *T) error {
 	return err
 }
 
-// takeNumber takes over a number.
+// takeNumber takes over a number from least to most, where a most of zero is no
+// bound.
 func (q *Query) takeNumber(name string, n *int, least, most int) error {
 	text, err := q.setting(name, *n != 0)
 	if err != nil || text == "" {
 		return err
 	}
 	v, err := strconv.Atoi(text)
-	if err != nil || v < least || v > most {
-		return invalidParam(name, "is %q, want %d to %d", clipText(text), least, most)
+	if err != nil || v < least || most > 0 && v > most {
+		return invalidParam(name, "is %q, want %s", clipText(text), bounds(least, most))
 	}
 	*n = v
 	return nil
+}
+
+// bounds returns the text of what takeNumber takes.
+func bounds(least, most int) string {
+	if most == 0 {
+		return fmt.Sprintf("a number from %d", least)
+	}
+	return fmt.Sprintf("%d to %d", least, most)
+}
+
+// given reports whether there is a parameter. An empty cursor is none: it is what
+// the last page has.
+func (q *Query) given(name string) bool {
+	values := q.Params[name]
+	return len(values) > 1 || len(values) == 1 && (values[0] != "" || name != "cursor")
 }
 
 // setting returns the value of a parameter that may be given once, and not if
@@ -107,10 +122,12 @@ func (q *Query) takeNumber(name string, n *int, least, most int) error {
 func (q *Query) setting(name string, taken bool) (string, error) {
 	values := q.Params[name]
 	switch {
-	case len(values) == 0:
+	case !q.given(name):
 		return "", nil
-	case len(values) > 1 || taken:
+	case len(values) > 1:
 		return "", invalidParam(name, "given more than once")
+	case taken:
+		return "", invalidParam(name, "is set by the caller already")
 	case values[0] == "":
 		return "", invalidParam(name, "empty")
 	}
@@ -119,12 +136,9 @@ func (q *Query) setting(name string, taken bool) (string, error) {
 
 // checkSettings checks what a query says about the answer.
 func (q *Query) checkSettings(maxLimit int) error {
-	if maxLimit == 0 {
-		maxLimit = math.MaxInt
-	}
 	switch {
-	case q.Limit < 0 || q.Limit > maxLimit:
-		return invalidParam("limit", "is %d, want 1 to %d", q.Limit, maxLimit)
+	case q.Limit < 0 || maxLimit > 0 && q.Limit > maxLimit:
+		return invalidParam("limit", "is %d, want %s", q.Limit, bounds(1, maxLimit))
 	case q.Offset < 0 || q.Offset > MaxOffset:
 		return invalidParam("offset", "is %d, want 0 to %d; a cursor goes further", q.Offset, MaxOffset)
 	case q.Offset > 0 && q.Cursor != "":
@@ -146,6 +160,9 @@ func (s *search) resume(text string) error {
 	if detail != "" {
 		return invalidParam("cursor", "%s", detail)
 	}
+	if c.end > j.Size() { // a restored backup, or a reader that lags
+		return invalidParam("cursor", "is of entries that this journal does not have (yet)")
+	}
 	s.start, s.resumed, s.skip, s.total = c, true, c.skip, c.total
 	return nil
 }
@@ -156,7 +173,7 @@ func (s *search) understand(q *Query) error {
 	if err != nil {
 		return &invalidQuery{err}
 	}
-	s.expr = expr
+	s.expr, s.texts = expr, countTexts(expr)
 	switch q.Order {
 	case "":
 		s.desc = !asksCorrelation(expr)

@@ -24,7 +24,8 @@ type Query struct {
 
 	// Tenants are whose entries are wanted. None means [Options.Tenant]; "*" means
 	// every tenant but the journal's own, whose events ([SystemTenant]) are found
-	// only where it is named. The parameter tenant chooses among them.
+	// only where it is named. The parameter tenant chooses among them: one that
+	// is not is [ErrNotFound].
 	Tenants []string
 
 	// Order is by position. Empty means Ascending where the filter asks, at its
@@ -43,11 +44,12 @@ type Query struct {
 	Cursor string
 
 	// Total asks for the number of all matches, not only those on the page. Each
-	// is examined for it, once: cursors carry the number.
+	// is examined for it, once: cursors carry the number, or that it was given up.
 	Total bool
 
 	// Budget is how many entries one call examines at most, and at most four
-	// times as many kilobytes. Zero means 100,000; negative is no limit.
+	// times as many kilobytes, where those of an entry count once for every free
+	// text of the filter. Zero means 100,000; negative is no limit.
 	Budget int
 }
 
@@ -89,19 +91,20 @@ type Page struct {
 	// HasMore says that there is more, or that there may be: NextCursor is set.
 	HasMore bool
 
-	// Complete says that up to NextCursor, or to the end, nothing is missing, that
-	// whatever HasMore says is certain, and that the total is there if it was
-	// asked for. Otherwise the budget came to its end, or damage was met.
+	// Complete says that up to NextCursor, or to the end, nothing is missing, and
+	// that whatever HasMore says is certain. Otherwise the budget came to its end,
+	// or damage was met. Of the total only its absence says something.
 	Complete bool
 
 	// Total is the exact number of matches, nil if it was not asked for or is not
-	// known, because the budget came to its end or damage may hide some.
+	// known, because the budget came to its end, on this page or on one before, or
+	// damage may hide some.
 	Total *uint64
 
 	// Examined is how many entries were read for this page.
 	Examined uint64
 
-	// Damage may hide entries of the answer. The list has at most 100.
+	// Damage may hide entries of the page. The list has at most 100.
 	Damage []*CorruptError
 }
 
@@ -111,18 +114,20 @@ type Page struct {
 // A page ends early, with HasMore, when its entries take 32 MiB.
 //
 // Errors: [ErrInvalid], also for a cursor that was changed, is older than
-// [CursorLife] or is not of this query; [ErrClosed].
+// [CursorLife], is not of this query or of more entries than there are;
+// [ErrNotFound] for a tenant that is not among q's; [ErrClosed].
 func (j *Journal) Search(ctx context.Context, q Query) (*Page, error) {
 	s, err := j.newSearch(q, MaxPage)
 	if err != nil {
 		return nil, err
 	}
 	m := s.matcher()
-	p := &pager{search: s, page: new(Page), next: cursor{skip: s.skip, total: s.total}}
+	p := &pager{search: s, page: new(Page), next: cursor{skip: s.skip, total: s.total, uncounted: s.start.uncounted}}
 	if err := p.fill(ctx, m); err != nil {
 		return nil, err
 	}
-	if s.wantTotal && p.next.total == nil {
+	p.page.Complete = !m.spent && len(p.page.Damage) == 0
+	if s.wantTotal && p.next.total == nil && !p.next.uncounted {
 		if err := p.count(ctx, m); err != nil {
 			return nil, err
 		}
@@ -179,8 +184,9 @@ func (p *pager) pass(err error) error {
 	return nil
 }
 
-// count sets the total: on the first page what is behind it is counted, on a
-// later one everything.
+// count sets the total, or notes that it cannot be had: on the first page what is
+// behind it is counted, on a later one everything. Damage there is for the page
+// that comes to it.
 func (p *pager) count(ctx context.Context, m *matcher) error {
 	n := uint64(len(p.page.Entries) + p.skip - p.next.skip)
 	if p.more {
@@ -190,17 +196,21 @@ func (p *pager) count(ctx context.Context, m *matcher) error {
 		n = 0
 		m.from, m.to = p.from, p.to
 	}
-	if !m.spent {
-		for _, err := range m.matches(ctx) {
-			if err == nil {
-				n++
-			} else if err := p.pass(err); err != nil {
-				return err
-			}
-		}
+	p.next.uncounted = true
+	if !p.page.Complete {
+		return nil
 	}
-	if !m.spent && len(p.page.Damage) == 0 {
-		p.next.total = &n
+	for _, err := range m.matches(ctx) {
+		switch _, damage := asCorrupt(err); {
+		case damage:
+			return nil
+		case err != nil:
+			return err
+		}
+		n++
+	}
+	if !m.spent {
+		p.next.total, p.next.uncounted = &n, false
 	}
 	return nil
 }
@@ -212,7 +222,6 @@ func (p *pager) finish(m *matcher) {
 	if !p.wantTotal {
 		p.page.Total = nil
 	}
-	p.page.Complete = !m.spent && len(p.page.Damage) == 0 && (p.page.Total != nil || !p.wantTotal)
 	if p.more || p.next.next != p.end() {
 		p.page.HasMore = true
 		p.page.NextCursor = p.cursorText(p.next)

@@ -71,6 +71,22 @@ func TestSearchDamaged(t *testing.T) {
 	}
 }
 
+// TestSearchDamageBehind leaves a page alone that damage behind it spoils the total
+// of.
+func TestSearchDamageBehind(t *testing.T) {
+	j, _ := damagedJournal(t, false)
+	p, err := j.Search(context.Background(), annals.Query{Order: annals.Ascending, Limit: 2, Total: true})
+	check(t, err)
+	if !p.Complete || p.Total != nil || len(p.Damage) > 0 || len(p.Entries) != 2 {
+		t.Errorf("first page: %+v", p)
+	}
+	p, err = j.Search(context.Background(), annals.Query{Order: annals.Ascending, Limit: 2, Total: true, Cursor: p.NextCursor})
+	check(t, err)
+	if !p.Complete || p.Total != nil || p.Examined != 3 {
+		t.Errorf("second page: %+v", p)
+	}
+}
+
 // readable returns the first n positions without the gaps.
 func readable(n annals.Position, gaps []gap) (all []annals.Position) {
 	for p := range n {

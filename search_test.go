@@ -252,13 +252,13 @@ func TestSearchTenants(t *testing.T) {
 		{[]string{annals.SystemTenant}, nil, "", []annals.Position{3}},
 		{[]string{"*", annals.SystemTenant}, nil, "type:*", []annals.Position{0, 1, 2, 3}},
 		{nil, nil, "tenant:acme", nil},
-		{nil, []string{"acme"}, "", []annals.Position{1}},
-		{nil, []string{"*"}, "", []annals.Position{0, 1, 2}},
-		{nil, []string{annals.SystemTenant}, "", []annals.Position{3}},
-		{[]string{"*"}, []string{annals.SystemTenant}, "", nil},
+		{nil, []string{annals.DefaultTenant}, "", []annals.Position{0}},
+		{nil, []string{"*"}, "", []annals.Position{0}},
+		{[]string{annals.SystemTenant}, []string{annals.SystemTenant}, "", []annals.Position{3}},
+		{[]string{"*", annals.SystemTenant}, []string{annals.SystemTenant}, "", []annals.Position{3}},
+		{[]string{"*", annals.SystemTenant}, []string{"*"}, "", []annals.Position{0, 1, 2}},
 		{[]string{"*"}, []string{"beta", "none"}, "", []annals.Position{2}},
 		{[]string{"acme", annals.SystemTenant}, []string{"*"}, "", []annals.Position{1}},
-		{[]string{"acme"}, []string{"beta"}, "", nil},
 		{[]string{"acme", "beta"}, []string{"beta", "acme"}, "", []annals.Position{1, 2}},
 	}
 	for _, c := range cases {
@@ -322,7 +322,12 @@ func TestSearchRefuses(t *testing.T) {
 		{param("limit", "ten"), `is "ten", want 1 to 1000`},
 		{param("limit", ""), `parameter "limit": empty`},
 		{param("limit", "1", "2"), `parameter "limit": given more than once`},
-		{annals.Query{Limit: 5, Params: map[string][]string{"limit": {"5"}}}, `parameter "limit": given more than once`},
+		{annals.Query{Limit: 5, Params: map[string][]string{"limit": {"5"}}}, `parameter "limit": is set by the caller already`},
+		{annals.Query{Total: true, Params: map[string][]string{"total": {"false"}}}, `parameter "total": is set by the caller already`},
+		{annals.Query{Order: annals.Ascending, Params: map[string][]string{"order": {"asc"}}}, `parameter "order": is set by the caller already`},
+		{annals.Query{Cursor: "x", Params: map[string][]string{"cursor": {"x"}}}, `parameter "cursor": is set by the caller already`},
+		{param("cursor", "", ""), `parameter "cursor": given more than once`},
+		{param("order", ""), `parameter "order": empty`},
 		{annals.Query{Offset: -1}, `parameter "offset": is -1, want 0 to 10000`},
 		{annals.Query{Offset: 10_001}, `parameter "offset": is 10001, want 0 to 10000`},
 		{param("offset", "10001"), `is "10001", want 0 to 10000`},
@@ -336,6 +341,8 @@ func TestSearchRefuses(t *testing.T) {
 		{annals.Query{Tenants: slices.Repeat([]string{"a"}, 10_001)}, `parameter "tenant": 10001 tenants, at most 10000`},
 		{param("id", ""), `parameter "id": empty`},
 		{param("id", slices.Repeat([]string{"a"}, query.MaxTerms+1)...), `parameter "id": more than 1000 terms`},
+		{param("id", "a*"), `parameter "id": is "a*", want a whole id; q=id:x* asks for a prefix, q=id:"x*" for an id that ends in an asterisk`},
+		{param("id", "a", "*"), `parameter "id": is "*", want a whole id`},
 		{param("tpye", "x"), `parameter "tpye": unknown parameter`},
 		{param("since", "tomorrow"), `parameter "since"`},
 		{annals.Query{Filter: "type:("}, `filter, character`},
@@ -418,6 +425,9 @@ func TestSearchIDs(t *testing.T) {
 	}
 	for i, id := range []string{"a", "a*", `"a"`, "b c"} {
 		q := annals.Query{Params: map[string][]string{"id": {id}}}
+		if id == "a*" { // the parameter could be meant for a prefix
+			q.Params = map[string][]string{"q": {`id:"a*"`}}
+		}
 		if got := positions(t, j.SearchAll(context.Background(), q), nil); !slices.Equal(got, []annals.Position{annals.Position(i)}) {
 			t.Errorf("id %s: %v", id, got)
 		}

@@ -17,22 +17,29 @@ type tenantSet struct {
 // everyProducer is the name that stands for every tenant but the journal's own.
 const everyProducer = "*"
 
-// tenantsOf returns whose entries a query is about.
+// tenantsOf returns whose entries a query is about. A parameter never widens what
+// the caller grants, and the error for a tenant out of reach does not tell whether
+// there is one.
 func (j *Journal) tenantsOf(q *Query) (tenantSet, error) {
 	granted := q.Tenants
-	asked := q.Params["tenant"]
-	if len(granted) == 0 && len(asked) == 0 {
+	if len(granted) == 0 {
 		granted = []string{j.opts.Tenant}
 	}
-	if len(granted) == 0 {
-		return newTenantSet(asked)
-	}
 	s, err := newTenantSet(granted)
+	asked := q.Params["tenant"]
 	if err != nil || len(asked) == 0 {
 		return s, err
 	}
 	t, err := newTenantSet(asked)
-	return s.intersect(t), err
+	if err != nil {
+		return s, err
+	}
+	for _, name := range asked {
+		if name != everyProducer && !s.has(name) {
+			return s, fmt.Errorf("tenant %q: %w", clipText(name), ErrNotFound)
+		}
+	}
+	return s.intersect(t), nil
 }
 
 func newTenantSet(names []string) (tenantSet, error) {
