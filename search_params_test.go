@@ -18,6 +18,8 @@ func TestSearchForeignTenant(t *testing.T) {
 		appended(t, j, context.Background(), annals.Event{Type: "x", Tenant: tenant})
 	}
 	check(t, j.WriteNotice(annals.Event{Type: "annals.test"}))
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
 	for _, c := range []struct {
 		tenants, param []string
 		name           string
@@ -39,7 +41,7 @@ func TestSearchForeignTenant(t *testing.T) {
 		for _, err := range j.SearchAll(context.Background(), q) {
 			errs = append(errs, err)
 		}
-		for _, err := range j.FollowMatching(context.Background(), 0, q) {
+		for _, err := range j.FollowMatching(ended, 0, q) {
 			errs = append(errs, err)
 		}
 		want := fmt.Sprintf("tenant %q: %v", c.name, annals.ErrNotFound)
