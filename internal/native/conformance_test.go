@@ -26,7 +26,7 @@ func TestConformance(t *testing.T) {
 				opts := tt.opts
 				opts.FS, opts.Create, opts.Describe, opts.Now = tt.fs(t), true, c.Describe, c.Now
 				if opts.SegmentBytes > 0 {
-					opts.LimitTails(8)
+					opts.LimitTails(256)
 				}
 				return func() (engine.Engine, error) { return native.Open(opts) }
 			})

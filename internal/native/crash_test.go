@@ -119,11 +119,22 @@ func TestFault01PowerCutAtEveryOperation(t *testing.T) {
 	if len(moments) < 500 {
 		t.Fatalf("%d moments are too few to mean anything", len(moments))
 	}
+	if !long { // of each operation at least one cut
+		var sample []moment
+		for i := int(*seedFlag) % everyCut; i < len(moments); i += everyCut {
+			sample = append(sample, moments[i])
+		}
+		moments = sample
+	}
 	t.Logf("%d moments, seed %d", len(moments), *seedFlag)
 	if err := each(moments, func(m moment) error { return inspect(m.disk, m.disk, m.sent) }); err != nil {
 		t.Fatal(err)
 	}
 }
+
+// everyCut is which of the moments of a power cut are looked at in a short run. An
+// operation has as many cuts or more.
+const everyCut = 3
 
 // TestFault01PowerCutDuringRecovery cuts the power again at every operation of
 // the recovery, for a sample of moments.
@@ -131,7 +142,7 @@ func TestFault01PowerCutDuringRecovery(t *testing.T) {
 	t.Parallel()
 	moments := film(t, nil)
 	var sample []moment
-	step := 151
+	step := 601
 	if long {
 		step = 5
 	}
