@@ -47,8 +47,8 @@ func newBenchRun(n, termsOfEach int) *benchRun {
 	b.in = input{
 		identities: sequenceOf(lists[identities]), terms: sequenceOf(lists[terms]),
 		identityBound: len(lists[identities]), termBound: len(lists[terms]),
-		time:    func(i uint32) int64 { return 1_700_000_000e9 + int64(i)*37_000 },
-		address: func(i uint32) uint32 { return i * 1000 },
+		time: func(i uint32) int64 { return 1_700_000_000e9 + int64(i)*37_000 },
+		row:  func(i uint32) row { return row{place: i * 1000, sequence: i, check: i} },
 		kinds: func(yield func(engine.KindCount, error) bool) {
 			yield(engine.KindCount{Tenant: "default", Kind: "order.paid", Count: uint64(n)}, nil)
 		},
@@ -140,9 +140,9 @@ func BenchmarkLookup(b *testing.B) {
 		}
 		b.ReportMetric(100*float64(wrong)/float64(b.N), "%wrong")
 	})
-	b.Run("address", func(b *testing.B) {
+	b.Run("row", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := r.address(rng.Uint32N(n)); err != nil {
+			if _, err := r.row(rng.Uint32N(n)); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -119,24 +119,24 @@ func (c *dictChecker) endBucket() error {
 	return nil
 }
 
-// checkColumns checks times, addresses and zones.
+// checkColumns checks times, rows and zones.
 func (r *run) checkColumns(ctx context.Context) error {
 	z, err := r.readZones()
 	if err != nil {
 		return err
 	}
 	times := r.newTimes(r.newWindow(), z)
-	addresses := addressReader{r: r.newWindow(), column: r.foot.sections[addressColumn], held: -1}
+	rows := newRowReader(r.newWindow(), r.foot.sections[entryColumn])
 	n := uint32(r.meta.entries())
 	for i := uint32(0); i < n; i += blockEntries {
 		if _, err := times.at(i); err != nil {
 			return err
 		}
-		if _, err := addresses.at(i); err != nil {
+		if _, err := rows.at(i); err != nil {
 			return err
 		}
-		if left := n - i; left < blockEntries && !isZero(addresses.buf[4*left:addressBlockBytes-sumBytes]) {
-			return damage("padding of the addresses is not zero")
+		if left := n - i; left < blockEntries && !isZero(rows.buf[rowBytes*left:rowBlockBytes-sumBytes]) {
+			return damage("padding of the entries is not zero")
 		}
 		if err := ctx.Err(); err != nil {
 			return err

@@ -9,12 +9,12 @@ import (
 
 // Sizes of the columns' blocks.
 const (
-	timeBlockBytes    = 2*blockEntries + 4 + sumBytes
-	addressBlockBytes = 4*blockEntries + sumBytes
-	addressBytes      = 4 // of an address
-	zoneBytes         = 16
-	maxShift          = 48
-	maxWidth          = 64
+	timeBlockBytes = 2*blockEntries + 4 + sumBytes
+	rowBytes       = 12 // of a row of the entry column
+	rowBlockBytes  = rowBytes*blockEntries + sumBytes
+	zoneBytes      = 16
+	maxShift       = 48
+	maxWidth       = 64
 )
 
 // A timeBlock has the times of 128 entries, less exactly than the log: of each a
@@ -192,36 +192,76 @@ func (t *runTimes) skip(i uint32, s span, descending bool) (uint32, bool) {
 	}
 }
 
-// appendAddressBlock appends a block of at most 128 addresses, 4 bytes each, and
-// its checksum.
-func appendAddressBlock(dst []byte, addresses []uint32) []byte {
+// A row is what a run knows of an entry besides its terms and time.
+type row struct {
+	place    uint32 // offset in its segment
+	sequence uint32 // of its entity; zero if it has none, or one past 32 bits
+	check    uint32 // of its entity, see short
+}
+
+// appendRow appends a row: place (4), sequence (4), check (4).
+func appendRow(dst []byte, r row) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, r.place)
+	dst = binary.LittleEndian.AppendUint32(dst, r.sequence)
+	return binary.LittleEndian.AppendUint32(dst, r.check)
+}
+
+// rowAt returns the row that b begins with.
+func rowAt(b []byte) row {
+	b = b[:rowBytes]
+	return row{binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])}
+}
+
+// appendRowBlock appends a block of at most 128 rows and its checksum.
+func appendRowBlock(dst []byte, rows []row) []byte {
 	at := len(dst)
-	for _, a := range addresses {
-		dst = binary.LittleEndian.AppendUint32(dst, a)
+	for _, r := range rows {
+		dst = appendRow(dst, r)
 	}
-	dst = append(dst, make([]byte, 4*(blockEntries-len(addresses)))...)
+	dst = append(dst, make([]byte, rowBytes*(blockEntries-len(rows)))...)
 	return appendSum(dst, at)
 }
 
-// An addressReader reads a run's addresses. It keeps the last block that it read.
-type addressReader struct {
+// rowPlace returns where in the entry column the row of entry i is.
+func rowPlace(i uint32) int64 {
+	return int64(i/blockEntries)*rowBlockBytes + int64(i%blockEntries)*rowBytes
+}
+
+var errRows = damage("checksum of a block of entries does not match")
+
+// checkRows checks all blocks of an entry column.
+func checkRows(column []byte) error {
+	for ; len(column) >= rowBlockBytes; column = column[rowBlockBytes:] {
+		if !sumOK(column[:rowBlockBytes]) {
+			return errRows
+		}
+	}
+	return nil
+}
+
+// A rowReader reads a run's rows. It keeps the last block that it read.
+type rowReader struct {
 	r      io.ReaderAt
 	column extent
 	held   int64 // number of the block in buf; -1 for none
-	buf    [addressBlockBytes]byte
+	buf    [rowBlockBytes]byte
 }
 
-// at returns entry i's address.
-func (a *addressReader) at(i uint32) (uint32, error) {
+func newRowReader(r io.ReaderAt, column extent) *rowReader {
+	return &rowReader{r: r, column: column, held: -1}
+}
+
+// at returns entry i's row.
+func (a *rowReader) at(i uint32) (row, error) {
 	if n := int64(i / blockEntries); a.held != n {
 		a.held = -1
-		if err := readFull(a.r, a.buf[:], a.column.off+n*addressBlockBytes); err != nil {
-			return 0, err
+		if err := readFull(a.r, a.buf[:], a.column.off+n*rowBlockBytes); err != nil {
+			return row{}, err
 		}
 		if !sumOK(a.buf[:]) {
-			return 0, damage("checksum of an address block does not match")
+			return row{}, errRows
 		}
 		a.held = n
 	}
-	return binary.LittleEndian.Uint32(a.buf[4*(i%blockEntries):]), nil
+	return rowAt(a.buf[i%blockEntries*rowBytes:]), nil
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/annals-io/annals/internal/durable"
 )
 
-// formatVersion is the version of run files that this package reads and writes.
-const formatVersion = 1
+// formatVersion is the version of run files that this package reads and writes. A
+// run of an earlier one is made again from the log.
+const formatVersion = 2
 
 // Sizes and limits of run files.
 const (
@@ -162,7 +163,7 @@ const (
 	identityLists section = iota // buckets and long lists of the identities
 	termLists                    // the same of the terms
 	timeColumn
-	addressColumn
+	entryColumn
 	kindTable
 	filterBits
 	identityDirectory
@@ -288,7 +289,7 @@ func (f *footer) check(end int64, n uint64) error {
 	switch s := &f.sections; {
 	case at != end,
 		s[timeColumn].len != blocks*timeBlockBytes,
-		s[addressColumn].len != blocks*addressBlockBytes,
+		s[entryColumn].len != blocks*rowBlockBytes,
 		s[zoneTable].len != blocks*zoneBytes,
 		s[identityDirectory].len != directoryBytes<<f.bits[identities],
 		s[termDirectory].len != directoryBytes<<f.bits[terms],

@@ -24,7 +24,7 @@ var goldenModels = map[string]func() *runModel{
 		m.lists[identities][0x222222222222] = []uint32{1, 2}
 		m.lists[terms][0xaaaaaaaaaaaa] = []uint32{0, 1, 2}
 		m.times = []int64{1_000_000_000, 1_000_000_005, 1_000_100_000}
-		m.addresses = []uint32{128, 512, 1024}
+		m.rows = []row{{place: 128}, {512, 1, 0x33333333}, {1024, 2, 0x33333333}}
 		m.kinds = []engine.KindCount{{Tenant: "t", Kind: "a.b", Count: 3}}
 		m.entities = 1
 		return m
@@ -71,17 +71,17 @@ func TestFooterRefuses(t *testing.T) {
 	add := func(b []byte, at int, n uint64) {
 		binary.LittleEndian.PutUint64(b[at:], binary.LittleEndian.Uint64(b[at:])+n)
 	}
-	row := func(s section) int { return 56 + int(s)*sectionBytes }
+	at := func(s section) int { return 56 + int(s)*sectionBytes }
 	for name, edit := range map[string]func(b []byte){
 		"buckets":                    func(b []byte) { b[0] = maxBits + 1 },
 		"fewer buckets":              func(b []byte) { b[4] = 1 },
-		"gap":                        func(b []byte) { add(b, row(termLists), 1) },
-		"overlap":                    func(b []byte) { add(b, row(termLists), 1<<64-1) },
-		"longer section":             func(b []byte) { add(b, row(termLists)+8, 1) },
-		"negative length":            func(b []byte) { b[row(termLists)+15] = 0x80 },
-		"sum of a summed section":    func(b []byte) { b[row(kindTable)+16] ^= 1 },
-		"sum where none is":          func(b []byte) { b[row(timeColumn)+16] = 1 },
-		"longer times":               func(b []byte) { add(b, row(timeColumn)+8, 264); add(b, row(addressColumn), 264) },
+		"gap":                        func(b []byte) { add(b, at(termLists), 1) },
+		"overlap":                    func(b []byte) { add(b, at(termLists), 1<<64-1) },
+		"longer section":             func(b []byte) { add(b, at(termLists)+8, 1) },
+		"negative length":            func(b []byte) { b[at(termLists)+15] = 0x80 },
+		"sum of a summed section":    func(b []byte) { b[at(kindTable)+16] ^= 1 },
+		"sum where none is":          func(b []byte) { b[at(timeColumn)+16] = 1 },
+		"longer times":               func(b []byte) { add(b, at(timeColumn)+8, 264); add(b, at(entryColumn), 264) },
 		"times that go back":         func(b []byte) { add(b, 40, 1<<62) },
 		"more entities than entries": func(b []byte) { b[24] = 151 },
 		"more identities":            func(b []byte) { b[8]++ },

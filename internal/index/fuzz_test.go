@@ -82,7 +82,7 @@ func resum(b []byte) []byte {
 		resumBuckets(b, class(c), &foot, m.entries())
 	}
 	resumBlocks(b, foot.sections[timeColumn], timeBlockBytes)
-	resumBlocks(b, foot.sections[addressColumn], addressBlockBytes)
+	resumBlocks(b, foot.sections[entryColumn], rowBlockBytes)
 	for i := range foot.sections {
 		if e := &foot.sections[i]; section(i).summed() {
 			e.sum = checksum(b[e.off : e.off+e.len])
@@ -165,7 +165,8 @@ func fuzzAsk(t *testing.T, fsys durable.FS) (size int) {
 		for i := range uint32(min(r.meta.entries(), 1000)) {
 			tm.may(i, span{int64(i), int64(i) * 1e9})
 			tm.skip(i, span{int64(i), int64(i) * 1e9}, i%2 == 0)
-			r.address(i)
+			r.place(i)
+			r.row(i)
 		}
 	}
 	r.counts(func(engine.KindCount) {})

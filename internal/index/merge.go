@@ -44,7 +44,7 @@ func mergeRuns(ctx context.Context, fsys durable.FS, name string, m meta, runs [
 			func() error { return mergeDictionaries(w, identities, runs) },
 			func() error { return mergeDictionaries(w, terms, runs) },
 			func() error { return mergeTimes(w, runs) },
-			func() error { return mergeAddresses(w, runs) },
+			func() error { return mergeRows(w, runs) },
 			func() error { return w.kinds(mergeKinds(runs)) },
 		)
 	})
@@ -142,12 +142,11 @@ func mergeTimes(w *runWriter, runs []*run) error {
 	return w.times(e.next)
 }
 
-func mergeAddresses(w *runWriter, runs []*run) error {
-	e := entryReader[uint32]{runs: runs, open: func(r *run) (func(uint32) (uint32, error), error) {
-		a := &addressReader{r: r.newWindow(), column: r.foot.sections[addressColumn], held: -1}
-		return a.at, nil
+func mergeRows(w *runWriter, runs []*run) error {
+	e := entryReader[row]{runs: runs, open: func(r *run) (func(uint32) (row, error), error) {
+		return newRowReader(r.newWindow(), r.foot.sections[entryColumn]).at, nil
 	}}
-	return w.addresses(e.next)
+	return w.rows(e.next)
 }
 
 // mergeKinds yields the kinds of all runs in order, with their counts added up.

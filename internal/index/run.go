@@ -1,7 +1,6 @@
 package index
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +32,7 @@ type run struct {
 	filter      lazy
 	directories [2]lazy // by class
 	zones       lazy
-	addresses   lazy // unless keepsAddresses says no
+	rows        lazy // unless keepsRows says no
 
 	keep  sync.Once
 	keeps bool
@@ -117,7 +116,7 @@ func (r *run) release() {
 	switch n := r.refs.Add(-1); {
 	case n == 0:
 		if r.keep.Do(func() {}); r.keeps {
-			keptAddresses.Add(-r.foot.sections[addressColumn].len)
+			keptRows.Add(-r.foot.sections[entryColumn].len)
 		}
 		r.file.Close() // it was only read
 	case n < 0:
@@ -258,45 +257,61 @@ func (t *runTimer) may(i uint32, s span) (bool, error) {
 	return ok, t.run.fail(err)
 }
 
-// address returns entry i's offset in its segment. It is not checked: whoever reads
+// place returns entry i's offset in its segment. It is not checked: whoever reads
 // there checks what it finds.
-func (r *run) address(i uint32) (uint32, error) {
+func (r *run) place(i uint32) (uint32, error) {
 	if uint64(i) >= r.meta.entries() {
 		return 0, fmt.Errorf("run has no entry %d", i)
 	}
-	at := int64(i/blockEntries)*addressBlockBytes + int64(i%blockEntries)*addressBytes
-	column := r.foot.sections[addressColumn]
-	if r.keepsAddresses() {
-		b, err := r.addresses.get(func() ([]byte, error) {
-			b := make([]byte, column.len)
-			return b, readFull(r.file, b, column.off)
-		})
-		if err != nil {
-			return 0, r.fail(err)
-		}
-		return binary.LittleEndian.Uint32(b[at:]), nil
+	if r.keepsRows() {
+		x, err := r.keptRow(i)
+		return x.place, r.fail(err)
 	}
-	b := make([]byte, addressBytes)
-	if err := readFull(r.file, b, column.off+at); err != nil {
-		return 0, r.fail(err)
-	}
-	return binary.LittleEndian.Uint32(b), nil
+	var b [rowBytes]byte
+	err := readFull(r.file, b[:], r.foot.sections[entryColumn].off+rowPlace(i))
+	return rowAt(b[:]).place, r.fail(err)
 }
 
-// maxAddresses bounds the address columns that all runs of the process keep in
-// memory, in bytes: those of the runs that were asked first. It saves a read for
-// each entry that is looked up.
-const maxAddresses = 64 << 20
+// row returns entry i's row, checked.
+func (r *run) row(i uint32) (x row, err error) {
+	if r.keepsRows() {
+		x, err = r.keptRow(i)
+	} else {
+		x, err = newRowReader(r.file, r.foot.sections[entryColumn]).at(i)
+	}
+	return x, r.fail(err)
+}
 
-// keptAddresses is how many bytes are kept.
-var keptAddresses atomic.Int64
+// keptRow returns entry i's row of a run that keeps them.
+func (r *run) keptRow(i uint32) (row, error) {
+	column := r.foot.sections[entryColumn]
+	b, err := r.rows.get(func() ([]byte, error) {
+		b := make([]byte, column.len)
+		return b, inOrder(
+			func() error { return readFull(r.file, b, column.off) },
+			func() error { return checkRows(b) },
+		)
+	})
+	if err != nil {
+		return row{}, err
+	}
+	return rowAt(b[rowPlace(i):]), nil
+}
 
-// keepsAddresses reports whether the run keeps its addresses in memory.
-func (r *run) keepsAddresses() bool {
+// maxKeptRows bounds the entry columns that all runs of the process keep in memory,
+// in bytes: those of the runs that were asked first. It saves a read for each entry
+// that is looked up.
+const maxKeptRows = 128 << 20
+
+// keptRows is how many bytes are kept.
+var keptRows atomic.Int64
+
+// keepsRows reports whether the run keeps its entry column in memory.
+func (r *run) keepsRows() bool {
 	r.keep.Do(func() {
-		n := r.foot.sections[addressColumn].len
-		if r.keeps = keptAddresses.Add(n) <= maxAddresses; !r.keeps {
-			keptAddresses.Add(-n)
+		n := r.foot.sections[entryColumn].len
+		if r.keeps = keptRows.Add(n) <= maxKeptRows; !r.keeps {
+			keptRows.Add(-n)
 		}
 	})
 	return r.keeps

@@ -49,8 +49,8 @@ func TestRunWithout(t *testing.T) {
 	if ok, err := r.mayHave(rng.Uint64()); ok || err != nil {
 		t.Errorf("the empty filter says %v, %v", ok, err)
 	}
-	if _, err := r.address(3); err == nil {
-		t.Error("there is an address behind the last entry")
+	if _, err := r.place(3); err == nil {
+		t.Error("there is a place behind the last entry")
 	}
 }
 
@@ -93,7 +93,7 @@ func smallModel(rng *rand.Rand) *runModel {
 }
 
 // TestFault45FlippedByte flips a bit in every byte of a file in turn. Checking it
-// finds that, and until then it never gives a wrong answer but for addresses.
+// finds that, and until then it never gives a wrong answer but for places.
 func TestFault45FlippedByte(t *testing.T) {
 	rng := newRand(t)
 	m := smallModel(rng)
@@ -148,8 +148,12 @@ func (m *runModel) tryAll(fsys durable.FS) error {
 				panic("an entry has another time")
 			}
 		}
-		_, err := r.address(uint32(i)) // a hint, which may be wrong
+		_, err := r.place(uint32(i)) // a hint, which may be wrong
 		errs = append(errs, err)
+		x, err := r.row(uint32(i))
+		if errs = append(errs, err); err == nil && x != m.rows[i] {
+			panic("an entry has another row")
+		}
 	}
 	_, err = r.counts(func(engine.KindCount) {})
 	err = errors.Join(append(errs, err)...)
@@ -324,7 +328,7 @@ func TestRunReferences(t *testing.T) {
 	check(t, err)
 	r.acquire()
 	r.release()
-	if _, err := r.address(0); err != nil || closed != 0 {
+	if _, err := r.place(0); err != nil || closed != 0 {
 		t.Fatalf("with a reference left: %v, closed %d times", err, closed)
 	}
 	r.release()

@@ -30,6 +30,10 @@ type Item struct {
 // one under another key: together they do not collide.
 type Identity struct{ hash, check uint64 }
 
+// short is what files keep of the second hash: with the 48 bits of the key enough to
+// tell an entity from any other.
+func short(check uint64) uint32 { return uint32(check >> 32) }
+
 // ID returns the identity of a record's id.
 func (h *Hasher) ID(tenant, id string) Identity {
 	hash, check := h.Identity(tenant, engine.IDTerm(id))
@@ -120,6 +124,15 @@ type fact struct {
 	id, entity uint64 // second hashes
 	place      uint32
 	kind       uint32
+}
+
+// row returns what a run keeps of it.
+func (f *fact) row() row {
+	r := row{place: f.place}
+	if f.sequence <= math.MaxUint32 {
+		r.sequence, r.check = uint32(f.sequence), short(f.entity)
+	}
+	return r
 }
 
 // Sizes of the hash table of a tail.

@@ -30,7 +30,7 @@ func (t *tail) input() input {
 		identityBound: len(ids),
 		termBound:     len(rest),
 		time:          func(i uint32) int64 { return t.facts.at(i).time },
-		address:       func(i uint32) uint32 { return t.facts.at(i).place },
+		row:           func(i uint32) row { return t.facts.at(i).row() },
 		entities:      entities,
 		kinds: func(yield func(engine.KindCount, error) bool) {
 			for _, k := range kinds {

@@ -47,23 +47,23 @@ var (
 
 // A runModel is what a run should hold, in plain maps.
 type runModel struct {
-	meta      meta
-	lists     [2]map[uint64][]uint32 // by class and key
-	times     []int64
-	addresses []uint32
-	kinds     []engine.KindCount
-	entities  uint64
-	noise     uint64 // of the hashes' low bits
+	meta     meta
+	lists    [2]map[uint64][]uint32 // by class and key
+	times    []int64
+	rows     []row
+	kinds    []engine.KindCount
+	entities uint64
+	noise    uint64 // of the hashes' low bits
 }
 
 func newRunModel(first engine.Position, n int) *runModel {
 	m := &runModel{
 		meta:  meta{owner: testOwner, policy: "all", first: first, next: first + engine.Position(n)},
-		lists: [2]map[uint64][]uint32{{}, {}}, times: make([]int64, n), addresses: make([]uint32, n), noise: 1,
+		lists: [2]map[uint64][]uint32{{}, {}}, times: make([]int64, n), rows: make([]row, n), noise: 1,
 	}
 	for i := range n {
 		m.times[i] = int64(i) * 1e9
-		m.addresses[i] = uint32(i) * 100
+		m.rows[i].place = uint32(i) * 100
 	}
 	return m
 }
@@ -161,7 +161,7 @@ func (m *runModel) fill(rng *rand.Rand, others int) {
 	for i := range n {
 		m.add(rng, identities, []uint32{uint32(i)})
 		m.times[i] = 1_700_000_000e9 + int64(i)*1e6 + rng.Int64N(1e9)
-		m.addresses[i] = rng.Uint32()
+		m.rows[i] = row{rng.Uint32(), rng.Uint32(), rng.Uint32()}
 	}
 	m.entities = uint64(n / 7)
 	for range m.entities {
@@ -215,8 +215,8 @@ func (m *runModel) input() input {
 	return input{
 		identities: m.sequence(identities), terms: m.sequence(terms),
 		identityBound: len(m.lists[identities]), termBound: len(m.lists[terms]),
-		time:    func(i uint32) int64 { return m.times[i] },
-		address: func(i uint32) uint32 { return m.addresses[i] },
+		time: func(i uint32) int64 { return m.times[i] },
+		row:  func(i uint32) row { return m.rows[i] },
 		kinds: func(yield func(engine.KindCount, error) bool) {
 			for _, k := range m.kinds {
 				if !yield(k, nil) {
@@ -261,7 +261,7 @@ func (m *runModel) split(ends ...int) (parts []*runModel) {
 				}
 			}
 		}
-		p.times, p.addresses = m.times[from:to], m.addresses[from:to]
+		p.times, p.rows = m.times[from:to], m.rows[from:to]
 		left := uint64(to - from)
 		for j := range kinds { // any way to share them out will do
 			if n := min(left, kinds[j].Count); n > 0 {
@@ -295,10 +295,13 @@ func (m *runModel) verify(t *testing.T, rng *rand.Rand, r *run, merges int) {
 		m.verifyLists(t, rng, r, class(c))
 	}
 	m.verifyTimes(t, rng, r, merges)
-	for i := 0; i < len(m.addresses); i += m.step() {
-		want := m.addresses[i]
-		if got, err := r.address(uint32(i)); err != nil || got != want {
-			t.Fatalf("address of %d is %d, %v, want %d", i, got, err, want)
+	for i := 0; i < len(m.rows); i += m.step() {
+		want := m.rows[i]
+		if got, err := r.place(uint32(i)); err != nil || got != want.place {
+			t.Fatalf("place of %d is %d, %v, want %d", i, got, err, want.place)
+		}
+		if got, err := r.row(uint32(i)); err != nil || got != want {
+			t.Fatalf("row of %d is %v, %v, want %v", i, got, err, want)
 		}
 	}
 	var kinds []engine.KindCount

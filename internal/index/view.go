@@ -84,7 +84,7 @@ func (v *View) Place(p engine.Position) uint32 {
 	case *tail:
 		return x.facts.at(uint32(p - first)).place
 	case *run:
-		place, err := x.address(uint32(p - first))
+		place, err := x.place(uint32(p - first))
 		if err != nil {
 			v.index.condemn(x, err)
 			return 0
@@ -133,21 +133,26 @@ func (v *View) lastIn(s *stretch, id Identity, from, to engine.Position, yield f
 		}
 		return yield(Candidate{Span: Span{p, p + 1}, Sure: true, Sequence: f.sequence})
 	case *run:
-		return v.lastInRun(x, id.hash, from, to, yield)
+		return v.lastInRun(x, id, from, to, yield)
 	}
 	return yield(Candidate{Span: Span{from, to}, Unknown: true})
 }
 
-func (v *View) lastInRun(r *run, hash uint64, from, to engine.Position, yield func(Candidate) bool) bool {
+func (v *View) lastInRun(r *run, id Identity, from, to engine.Position, yield func(Candidate) bool) bool {
 	first, _ := r.bounds()
-	c, err := r.find(identities, hash, uint32(to-first), true)
+	c, err := r.find(identities, id.hash, uint32(to-first), true)
 	for at := uint32(to - first); err == nil && c != nil && at > uint32(from-first); {
 		var ok bool
 		if at, ok, err = c.seek(at - 1); err != nil || !ok || at < uint32(from-first) {
 			break
 		}
+		var x row
+		if x, err = r.row(at); err != nil {
+			break
+		}
 		p := first + engine.Position(at)
-		if !yield(Candidate{Span: Span{p, p + 1}}) {
+		sure := x.sequence != 0 && x.check == short(id.check)
+		if !yield(Candidate{Span: Span{p, p + 1}, Sure: sure, Sequence: engine.Sequence(x.sequence)}) {
 			return false
 		}
 		to = p

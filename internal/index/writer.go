@@ -23,8 +23,8 @@ type input struct {
 	// How many identities and terms there are, or somewhat more.
 	identityBound, termBound int
 
-	time    func(i uint32) int64 // Unix nanoseconds
-	address func(i uint32) uint32
+	time func(i uint32) int64 // Unix nanoseconds
+	row  func(i uint32) row
 
 	kinds    iter.Seq2[engine.KindCount, error] // sorted by tenant and kind
 	entities uint64                             // whose first record is among the entries
@@ -42,7 +42,7 @@ func writeRun(fsys durable.FS, name string, m meta, in input) error {
 			func() error {
 				return w.times(func(i uint32) (span, error) { t := in.time(i); return span{t, t}, nil })
 			},
-			func() error { return w.addresses(func(i uint32) (uint32, error) { return in.address(i), nil }) },
+			func() error { return w.rows(func(i uint32) (row, error) { return in.row(i), nil }) },
 			func() error { return w.kinds(in.kinds) },
 		)
 	})
@@ -191,10 +191,10 @@ func (w *runWriter) times(at func(i uint32) (span, error)) error {
 	return err
 }
 
-// addresses writes the address column.
-func (w *runWriter) addresses(at func(i uint32) (uint32, error)) error {
-	var addresses [blockEntries]uint32
-	return w.section(addressColumn, func() error { return column(w, addresses[:], at, appendAddressBlock) })
+// rows writes the entry column.
+func (w *runWriter) rows(at func(i uint32) (row, error)) error {
+	var rows [blockEntries]row
+	return w.section(entryColumn, func() error { return column(w, rows[:], at, appendRowBlock) })
 }
 
 // column writes the values of all entries in blocks, gathering each in block.
