@@ -124,22 +124,16 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 	if len(events) > MaxBatchEvents {
 		return nil, fmt.Errorf("%w: %d events, at most %d", ErrTooLarge, len(events), MaxBatchEvents)
 	}
-	b.Records = make([]engine.Record, len(events))
-	d := defaults{time: j.opts.Now(), recordedBy: j.opts.RecordedBy, maxBytes: j.opts.MaxEventBytes}
-	for i := range events {
-		r, err := j.record(&events[i], d)
-		if err != nil {
-			return nil, inEvent(i, len(events), err)
-		}
-		b.Records[i] = r
+	terms := takeTerms()
+	var err error
+	if b.Records, err = j.records(events, terms); err != nil {
+		return nil, err
 	}
 	got, err := j.engine.Append(ctx, b)
 	if err != nil {
 		return nil, appendError(err) // the engine may still read the batch
 	}
-	for i := range b.Records {
-		giveTerms(b.Records[i].Terms)
-	}
+	terms.give()
 	receipts := make([]Receipt, len(got))
 	for i, r := range got {
 		receipts[i] = Receipt{
@@ -150,26 +144,55 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 	return receipts, nil
 }
 
-// record makes the record of an event.
-func (j *Journal) record(e *Encoded, d defaults) (engine.Record, error) {
-	if d.id = e.ID(); d.id == "" {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return engine.Record{}, fmt.Errorf("make event id: %w", err)
+// records makes the records of events. Their bodies and terms share memory.
+func (j *Journal) records(events []Encoded, terms *termBuffer) ([]engine.Record, error) {
+	f, err := newFinisher(defaults{time: j.opts.Now(), tenant: j.opts.Tenant, recordedBy: j.opts.RecordedBy, maxBytes: j.opts.MaxEventBytes})
+	if err != nil {
+		return nil, err
+	}
+	most := 0
+	for i := range events {
+		most += f.mostBytes(&events[i])
+	}
+	bodies := slices.Grow([]byte(nil), most) // not make: it need not be cleared
+	records := make([]engine.Record, len(events))
+	for i := range events {
+		from := len(bodies)
+		id, err := newID(&events[i])
+		if err == nil {
+			bodies, err = f.finish(bodies, &events[i], id)
 		}
-		d.id = id.String()
+		if err == nil {
+			records[i], err = j.record(&events[i], bodies[from:len(bodies):len(bodies)], terms)
+		}
+		if err != nil {
+			return nil, inEvent(i, len(events), err)
+		}
 	}
-	d.tenant = j.opts.Tenant
-	r := engine.Record{Same: func(stored []byte) bool { return sameContent(e, stored) }}
-	var err error
-	if r.Body, err = e.finish(d); err != nil {
-		return r, err
-	}
-	r.Terms = takeTerms()
+	return records, nil
+}
+
+// record makes the record of an event and its body.
+func (j *Journal) record(e *Encoded, body []byte, terms *termBuffer) (engine.Record, error) {
+	r := engine.Record{Body: body, Same: func(stored []byte) bool { return sameContent(e, stored) }}
+	r.Terms = terms.rest()
 	if err := j.facts.describe(&r.Facts, r.Body); err != nil {
 		return r, fmt.Errorf("read terms of event: %w", err)
 	}
+	terms.took(r.Terms)
 	return r, nil
+}
+
+// newID returns an id for an event without one, "" for another.
+func newID(e *Encoded) (string, error) {
+	if e.has(memberID) {
+		return "", nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("make event id: %w", err)
+	}
+	return id.String(), nil
 }
 
 // appendError gives an engine's error the name it has here.

@@ -102,7 +102,6 @@ func (e *Encoded) size() int {
 
 // defaults are what the journal adds to an event when it takes it.
 type defaults struct {
-	id         string    // used if none was sent; must not be empty then
 	time       time.Time // used if none was sent
 	tenant     string    // used if none was sent; must not be empty then
 	recordedBy Identity  // left out if zero
@@ -110,60 +109,65 @@ type defaults struct {
 	maxBytes   int       // limit of the finished entry
 }
 
-// finish returns the entry's body: its canonical members up to recorded_at,
-// without the closing brace. What was sent wins over the defaults, which are
-// checked as if they had been sent.
-//
-// Errors: [ErrInvalid] for a default, [ErrTooLarge].
-func (e *Encoded) finish(d defaults) ([]byte, error) {
-	if !e.has(memberType) {
-		return nil, e.check(-1, parseMode{}) // a zero Encoded
-	}
-	// The defaults are encoded like an event of their own, which fills the gaps.
-	b := builder{out: make([]byte, 0, 256+len(d.id)+len(d.tenant))}
-	if !e.has(memberID) {
-		b.text(memberID, d.id)
-	}
-	if !e.has(memberTime) {
-		b.time(memberTime, d.time)
-	}
-	if !e.has(memberVersion) {
-		b.text(memberVersion, defaultVersion)
-	}
-	if !e.has(memberTenant) {
-		b.text(memberTenant, d.tenant)
-	}
-	b.identity(memberRecordedBy, d.recordedBy)
-	b.strings(memberRedacted, d.redacted)
-	if b.err != nil {
-		return nil, b.err
-	}
-	more := b.encoded()
-	if (e.sent|more.sent)&alwaysPresent != alwaysPresent {
-		panic("annals: internal error: event finished without an id, time or tenant")
-	}
-	return e.join(&more, d.maxBytes)
+// A finisher adds to events what the journal adds. What is the same for all events
+// of a call is encoded once.
+type finisher struct {
+	common   Encoded // what the journal adds but for the id
+	maxBytes int     // limit of a finished entry
 }
 
-// join returns the body of the members of e and those of more, which are others.
-func (e *Encoded) join(more *Encoded, maxBytes int) ([]byte, error) {
-	n := e.size() + more.size()
-	if n+engine.MaxAssignedBytes > maxBytes {
-		return nil, ErrTooLarge
+// newFinisher checks defaults as if they had been sent.
+func newFinisher(d defaults) (finisher, error) {
+	b := builder{out: make([]byte, 0, 128+len(d.tenant))}
+	b.time(memberTime, d.time)
+	b.text(memberVersion, defaultVersion)
+	b.text(memberTenant, d.tenant)
+	b.identity(memberRecordedBy, d.recordedBy)
+	b.strings(memberRedacted, d.redacted)
+	return finisher{b.encoded(), d.maxBytes}, b.err
+}
+
+// finish appends the body of an entry to dst: its canonical members up to
+// recorded_at, without the closing brace. What was sent wins over the defaults, the
+// id of which is given apart. After an error it returns dst as it was.
+//
+// Errors: [ErrInvalid] for the id, [ErrTooLarge].
+func (f *finisher) finish(dst []byte, e *Encoded, id string) ([]byte, error) {
+	if !e.has(memberType) {
+		return dst, e.check(-1, parseMode{}) // a zero Encoded
 	}
-	dst := make([]byte, 0, n)
-	for left := e.sent | more.sent; left != 0; left &= left - 1 {
-		m := member(bits.TrailingZeros64(left))
-		dst = append(dst, memberPrefix[m]...)
-		if e.has(m) {
-			dst = append(dst, e.raw(m)...)
-		} else {
-			dst = append(dst, more.raw(m)...)
+	var own Encoded
+	if !e.has(memberID) {
+		b := builder{out: make([]byte, 0, 2+len(id))}
+		b.text(memberID, id)
+		if own = b.encoded(); b.err != nil {
+			return dst, b.err
 		}
 	}
-	dst[0] = '{'
+	all := e.sent | f.common.sent | own.sent
+	if all&alwaysPresent != alwaysPresent {
+		panic("annals: internal error: event finished without an id, time or tenant")
+	}
+	start := len(dst)
+	for left := all; left != 0; left &= left - 1 {
+		m := member(bits.TrailingZeros64(left))
+		from := e
+		if !e.has(m) {
+			if from = &f.common; m == memberID {
+				from = &own
+			}
+		}
+		dst = append(append(dst, memberPrefix[m]...), from.raw(m)...)
+	}
+	if len(dst)-start+engine.MaxAssignedBytes > f.maxBytes {
+		return dst[:start], ErrTooLarge
+	}
+	dst[start] = '{'
 	return dst, nil
 }
+
+// mostBytes bounds what finish appends for an event with an id of 36 bytes or its own.
+func (f *finisher) mostBytes(e *Encoded) int { return e.size() + f.common.size() + 64 }
 
 // withContext returns the event with what the context of the append adds: the
 // actor if the event has none, and the tags whose names it does not have, after

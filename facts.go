@@ -99,22 +99,36 @@ func (p *policies) policy(text string) *query.Policy {
 	return known
 }
 
-// termBuffers holds *[]engine.Term for records: a batch of a thousand would
-// otherwise leave a megabyte behind.
-var termBuffers = sync.Pool{New: func() any { return new(make([]engine.Term, 0, 32)) }}
+// A termBuffer has room for the terms of the records of one append: a batch of a
+// thousand would otherwise leave a megabyte behind.
+type termBuffer struct{ terms []engine.Term }
 
-// maxTermBuffer bounds what is kept of one record.
-const maxTermBuffer = 512
+var termBuffers = sync.Pool{New: func() any { return &termBuffer{make([]engine.Term, 0, 32)} }}
 
-// takeTerms returns an empty slice that is not nil.
-func takeTerms() []engine.Term {
-	return (*termBuffers.Get().(*[]engine.Term))[:0]
+// maxTermBuffer bounds what is kept of one append.
+const maxTermBuffer = 64 << 10
+
+func takeTerms() *termBuffer { return termBuffers.Get().(*termBuffer) }
+
+// rest returns what is free, which is not nil.
+func (b *termBuffer) rest() []engine.Term { return b.terms[len(b.terms):] }
+
+// took keeps terms that were put where rest said, or makes room for more if they did
+// not fit there.
+func (b *termBuffer) took(terms []engine.Term) {
+	if len(terms) <= cap(b.terms)-len(b.terms) {
+		b.terms = b.terms[:len(b.terms)+len(terms)]
+		return
+	}
+	b.terms = make([]engine.Term, 0, max(2*cap(b.terms), 2*len(terms)))
 }
 
-// giveTerms takes back what nobody uses any more.
-func giveTerms(terms []engine.Term) {
-	if cap(terms) > 0 && cap(terms) <= maxTermBuffer {
-		clear(terms)
-		termBuffers.Put(&terms)
+// give takes back what nobody uses any more.
+func (b *termBuffer) give() {
+	if cap(b.terms) > maxTermBuffer {
+		return
 	}
+	clear(b.terms)
+	b.terms = b.terms[:0]
+	termBuffers.Put(b)
 }

@@ -37,8 +37,8 @@ func TestFormatExample(t *testing.T) {
 
 	e, err := ParseEvent(event)
 	check(t, err)
-	body, err := e.finish(defaults{
-		id: "0195933e-8a5c-7000-8000-000000000001", tenant: "default", recordedBy: Identity{"local", "1000"}, maxBytes: DefaultEventBytes,
+	body, err := finish(&e, "0195933e-8a5c-7000-8000-000000000001", defaults{
+		tenant: "default", recordedBy: Identity{"local", "1000"}, maxBytes: DefaultEventBytes,
 	})
 	check(t, err)
 	at := time.Date(2026, 3, 14, 9, 26, 54, 0, time.UTC)

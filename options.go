@@ -124,10 +124,7 @@ func (o *Options) validate() error {
 		return fmt.Errorf("annals: IndexData: %w", err)
 	}
 	// What every event gets is checked once, as it will be then.
-	d := defaults{id: "x", time: time.Unix(0, 0), tenant: o.Tenant, recordedBy: o.RecordedBy, maxBytes: MaxEventBytes}
-	if e, err := (&Event{Type: "x"}).Encode(); err != nil {
-		return err
-	} else if _, err = e.finish(d); err != nil {
+	if _, err := newFinisher(defaults{tenant: o.Tenant, recordedBy: o.RecordedBy}); err != nil {
 		return fmt.Errorf("annals: Tenant or RecordedBy: %w", err)
 	}
 	return nil

@@ -47,14 +47,27 @@ func newSipKey(key string) sipKey { return sipKey{word(key, 0), word(key, 8)} }
 // sum is SipHash-1-3 of tenant, field and value, each as its length in 8 bytes
 // and its bytes, zero padded to a multiple of 8. Two terms never have the same
 // bytes, and every string begins at a word, so that none has to be copied.
-func (k sipKey) sum(tenant string, t engine.Term) uint64 {
+func (k sipKey) sum(tenant string, t engine.Term) uint64 { return k.of(tenant).term(t) }
+
+// A sipTenant has taken in a tenant: the terms of one go on from there.
+type sipTenant struct {
+	state sipState
+	words uint64 // taken in
+}
+
+func (k sipKey) of(tenant string) sipTenant {
 	s := sipState{
 		k.k0 ^ 0x736f6d6570736575, k.k1 ^ 0x646f72616e646f6d,
 		k.k0 ^ 0x6c7967656e657261, k.k1 ^ 0x7465646279746573,
 	}
-	s = s.absorb(tenant).absorb(t.Field).absorb(t.Value)
+	return sipTenant{s.absorb(tenant), 1 + uint64(len(tenant)+7)/8}
+}
+
+// term returns the sum of the tenant and a term.
+func (x sipTenant) term(t engine.Term) uint64 {
+	s := x.state.absorb(t.Field).absorb(t.Value)
 	// The last word of SipHash: the length of the message, modulo 256, on top.
-	words := 3 + uint64(len(tenant)+7)/8 + uint64(len(t.Field)+7)/8 + uint64(len(t.Value)+7)/8
+	words := x.words + 2 + uint64(len(t.Field)+7)/8 + uint64(len(t.Value)+7)/8
 	s = s.compress(words * 8 << 56)
 	s.v2 ^= 0xff
 	s = s.round().round().round()

@@ -49,16 +49,25 @@ func (h *Hasher) Entity(tenant string, e engine.Entity) Identity {
 // Item returns what the index takes of an entry. It keeps the strings of tenant
 // and kind, and nothing else of f.
 func (h *Hasher) Item(f *engine.Facts) Item {
+	it, _ := h.AppendItem(make([]uint64, 0, len(f.Terms)+1), f)
+	return it
+}
+
+// AppendItem is [Hasher.Item] that appends the hashes of the terms to dst, so that the
+// items of many entries can share memory. It returns dst as it is then.
+func (h *Hasher) AppendItem(dst []uint64, f *engine.Facts) (Item, []uint64) {
 	it := Item{ID: h.ID(f.Tenant, f.ID), tenant: f.Tenant, kind: f.Kind, time: nanos(f.Time)}
 	if f.Entity != (engine.Entity{}) {
 		it.Entity = h.Entity(f.Tenant, f.Entity)
 	}
-	it.terms = make([]uint64, 0, len(f.Terms)+1)
-	it.terms = append(it.terms, h.Term(f.Tenant, engine.TenantTerm()))
+	from := len(dst)
+	tenant := h.first.of(f.Tenant)
+	dst = append(dst, tenant.term(engine.TenantTerm()))
 	for _, t := range f.Terms {
-		it.terms = append(it.terms, h.Term(f.Tenant, t))
+		dst = append(dst, tenant.term(t))
 	}
-	return it
+	it.terms = dst[from:len(dst):len(dst)]
+	return it, dst
 }
 
 // nanos returns t in Unix nanoseconds, the nearest that 64 bits hold.

@@ -121,9 +121,15 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 		return nil, fmt.Errorf("%w: %d records, at most %d", engine.ErrTooLarge, len(b.Records), engine.MaxBatchRecords)
 	}
 	r := &request{reserved: b.Reserved, recs: make([]prepared, len(b.Records)), done: make(chan struct{}, 1)}
+	terms := 0
+	for i := range b.Records {
+		terms += len(b.Records[i].Terms) + 1
+	}
+	hashed := make([]uint64, 0, terms) // of all records
 	for i := range b.Records {
 		rec := &b.Records[i]
-		r.recs[i] = prepared{Record: rec, item: e.hasher.Item(&rec.Facts), twin: -1}
+		r.recs[i] = prepared{Record: rec, twin: -1}
+		r.recs[i].item, hashed = e.hasher.AppendItem(hashed, &rec.Facts)
 		r.bytes += len(rec.Body) + engine.MaxAssignedBytes
 		if len(rec.Tenant) > maxNameBytes || len(rec.Kind) > maxNameBytes {
 			return nil, fmt.Errorf("%w: tenant or kind of record %d has more than %d bytes", engine.ErrTooLarge, i, maxNameBytes)

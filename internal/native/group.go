@@ -167,7 +167,8 @@ func (c *committer) assign(r *request) {
 		if rec.known || rec.twin >= 0 {
 			continue
 		}
-		x := engine.Receipt{Position: c.log.Next(), RecordedAt: c.at, Durable: c.opts.SyncInterval == 0}
+		x := &rec.receipt
+		*x = engine.Receipt{Position: c.log.Next(), RecordedAt: c.at, Durable: c.opts.SyncInterval == 0}
 		if rec.Entity != (engine.Entity{}) {
 			x.Sequence = c.sequence(rec.item.Entity, &rec.past) + 1
 			c.seqs[rec.item.Entity] = x.Sequence
@@ -178,7 +179,6 @@ func (c *committer) assign(r *request) {
 		hashes.Put(rec.sha)
 		rec.sha = nil
 		place := c.log.Add(rec.Body, c.suffix, rec.sum, &x.Hash)
-		rec.receipt = x
 		c.fresh[rec.item.ID] = rec
 		c.placed = append(c.placed, described{rec.item, x.Sequence, place})
 		c.hashes = append(c.hashes, merkle.Hash(x.Hash))
