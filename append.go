@@ -146,7 +146,8 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 
 // records makes the records of events. Their bodies and terms share memory.
 func (j *Journal) records(events []Encoded, terms *termBuffer) ([]engine.Record, error) {
-	f, err := newFinisher(defaults{time: j.opts.Now(), tenant: j.opts.Tenant, recordedBy: j.opts.RecordedBy, maxBytes: j.opts.MaxEventBytes})
+	f := j.finisher
+	err := f.at(j.opts.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package annals
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -33,9 +34,9 @@ func benchEvent() Event {
 }
 
 // finish returns the body of an event.
-func finish(e *Encoded, id string, d defaults) ([]byte, error) {
+func finish(e *Encoded, id string, at time.Time, d defaults) ([]byte, error) {
 	f, err := newFinisher(d)
-	if err != nil {
+	if err = errors.Join(err, f.at(at)); err != nil {
 		return nil, err
 	}
 	return f.finish(nil, e, id)
@@ -44,8 +45,8 @@ func finish(e *Encoded, id string, d defaults) ([]byte, error) {
 // finished returns an event as it would be stored.
 func finished(e *Encoded) []byte {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
-	body, err := finish(e, "default-id", defaults{
-		time: at, tenant: "default", recordedBy: Identity{"local", "1000"}, maxBytes: MaxEventBytes,
+	body, err := finish(e, "default-id", at, defaults{
+		tenant: "default", recordedBy: Identity{"local", "1000"}, maxBytes: MaxEventBytes,
 	})
 	if err != nil {
 		panic(err)

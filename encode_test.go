@@ -185,7 +185,7 @@ func TestZeroEncoded(t *testing.T) {
 	if _, ok := e.Member("position"); ok {
 		t.Error("got a member")
 	}
-	if _, err := finish(&e, "i", defaults{tenant: "t", time: time.Now(), maxBytes: 1000}); refusal(t, err) != "/type" {
+	if _, err := finish(&e, "i", time.Now(), defaults{tenant: "t", maxBytes: 1000}); refusal(t, err) != "/type" {
 		t.Errorf("got error %v, want one about /type", err)
 	}
 }
@@ -194,8 +194,8 @@ func TestFinish(t *testing.T) {
 	at := time.Date(2026, 5, 6, 7, 8, 9, 10, time.FixedZone("", -3600))
 	e, err := ParseEvent([]byte(`{"type":"t","source":"s"}`))
 	check(t, err)
-	d := defaults{time: at, tenant: "default", recordedBy: Identity{"token", "t-1"}, redacted: []string{"/data/a", "/tags/b"}, maxBytes: DefaultEventBytes}
-	body, err := finish(&e, "i", d)
+	d := defaults{tenant: "default", recordedBy: Identity{"token", "t-1"}, redacted: []string{"/data/a", "/tags/b"}, maxBytes: DefaultEventBytes}
+	body, err := finish(&e, "i", at, d)
 	check(t, err)
 	want := `{"id":"i","time":"2026-05-06T08:08:09.000000010Z","type":"t","version":"1.0","tenant":"default","source":"s",` +
 		`"recorded_by":{"type":"token","id":"t-1"},"redacted":["/data/a","/tags/b"]`
@@ -204,7 +204,7 @@ func TestFinish(t *testing.T) {
 	}
 	full, err := fullEvent().Encode()
 	check(t, err)
-	body, err = finish(&full, "other", defaults{time: at, tenant: "other", maxBytes: DefaultEventBytes})
+	body, err = finish(&full, "other", at, defaults{tenant: "other", maxBytes: DefaultEventBytes})
 	check(t, err)
 	if got := string(body) + "}"; got != fullJSON {
 		t.Errorf("got %s, want %s", got, fullJSON)
@@ -213,10 +213,10 @@ func TestFinish(t *testing.T) {
 		id string
 		defaults
 	}{
-		{"a\x00", defaults{time: at, tenant: "t", maxBytes: 1000}}, {strings.Repeat("x", 256), defaults{time: at, tenant: "t", maxBytes: 1000}},
-		{"i", defaults{time: at, tenant: "\xff", maxBytes: 1000}}, {"i", defaults{time: at, tenant: "t", recordedBy: Identity{ID: "\x00"}, maxBytes: 1000}},
+		{"a\x00", defaults{tenant: "t", maxBytes: 1000}}, {strings.Repeat("x", 256), defaults{tenant: "t", maxBytes: 1000}},
+		{"i", defaults{tenant: "\xff", maxBytes: 1000}}, {"i", defaults{tenant: "t", recordedBy: Identity{ID: "\x00"}, maxBytes: 1000}},
 	} {
-		if _, err := finish(&e, bad.id, bad.defaults); !errors.Is(err, ErrInvalid) {
+		if _, err := finish(&e, bad.id, at, bad.defaults); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%v: got error %v, want ErrInvalid", bad, err)
 		}
 	}
@@ -234,7 +234,7 @@ func TestFinishLimit(t *testing.T) {
 	check(t, err)
 	size := len(fullJSON) - 1 + len(`,"recorded_at":"2006-01-02T15:04:05.000000000Z","sequence":18446744073709551615,"position":18446744073709551615}`)
 	for n, want := range map[int]error{size - 1: ErrTooLarge, size: nil, size + 1: nil} {
-		if _, err := finish(&e, "", defaults{maxBytes: n}); !errors.Is(err, want) {
+		if _, err := finish(&e, "", time.Time{}, defaults{maxBytes: n}); !errors.Is(err, want) {
 			t.Errorf("limit %d: got error %v, want %v", n, err, want)
 		}
 	}

@@ -100,31 +100,38 @@ func (e *Encoded) size() int {
 	return n
 }
 
-// defaults are what the journal adds to an event when it takes it.
+// defaults are what the journal adds to every event that it takes.
 type defaults struct {
-	time       time.Time // used if none was sent
-	tenant     string    // used if none was sent; must not be empty then
-	recordedBy Identity  // left out if zero
-	redacted   []string  // JSON pointers of what the door filtered
-	maxBytes   int       // limit of the finished entry
+	tenant     string   // used if none was sent; must not be empty then
+	recordedBy Identity // left out if zero
+	redacted   []string // JSON pointers of what the door filtered
+	maxBytes   int      // limit of the finished entry
 }
 
-// A finisher adds to events what the journal adds. What is the same for all events
-// of a call is encoded once.
+// A finisher adds to events what the journal adds. What is the same for all is
+// encoded once.
 type finisher struct {
-	common   Encoded // what the journal adds but for the id
+	common   Encoded // version, tenant, recorded_by, redacted
+	time     []byte  // of events without one
 	maxBytes int     // limit of a finished entry
 }
 
 // newFinisher checks defaults as if they had been sent.
 func newFinisher(d defaults) (finisher, error) {
 	b := builder{out: make([]byte, 0, 128+len(d.tenant))}
-	b.time(memberTime, d.time)
 	b.text(memberVersion, defaultVersion)
 	b.text(memberTenant, d.tenant)
 	b.identity(memberRecordedBy, d.recordedBy)
 	b.strings(memberRedacted, d.redacted)
-	return finisher{b.encoded(), d.maxBytes}, b.err
+	return finisher{common: b.encoded(), maxBytes: d.maxBytes}, b.err
+}
+
+// at sets the time of events without one.
+func (f *finisher) at(t time.Time) error {
+	b := builder{out: make([]byte, 0, len(`"0000-00-00T00:00:00.000000000Z"`))}
+	b.time(memberTime, t)
+	f.time = b.out
+	return b.err
 }
 
 // finish appends the body of an entry to dst: its canonical members up to
@@ -136,28 +143,31 @@ func (f *finisher) finish(dst []byte, e *Encoded, id string) ([]byte, error) {
 	if !e.has(memberType) {
 		return dst, e.check(-1, parseMode{}) // a zero Encoded
 	}
-	var own Encoded
-	if !e.has(memberID) {
-		b := builder{out: make([]byte, 0, 2+len(id))}
-		b.text(memberID, id)
-		if own = b.encoded(); b.err != nil {
-			return dst, b.err
-		}
-	}
-	all := e.sent | f.common.sent | own.sent
-	if all&alwaysPresent != alwaysPresent {
-		panic("annals: internal error: event finished without an id, time or tenant")
+	ownID, err := f.id(e, id)
+	if err != nil {
+		return dst, err
 	}
 	start := len(dst)
-	for left := all; left != 0; left &= left - 1 {
+	for left := e.sent | f.common.sent | 1<<memberID | 1<<memberTime; left != 0; left &= left - 1 {
 		m := member(bits.TrailingZeros64(left))
-		from := e
-		if !e.has(m) {
-			if from = &f.common; m == memberID {
-				from = &own
+		raw := e.raw(m)
+		if raw == nil {
+			switch m {
+			case memberID:
+				raw = ownID
+			case memberTime:
+				raw = f.time
+			default:
+				raw = f.common.raw(m)
 			}
 		}
-		dst = append(append(dst, memberPrefix[m]...), from.raw(m)...)
+		if raw == nil {
+			panic("annals: internal error: event finished without an id or time")
+		}
+		dst = append(append(dst, memberPrefix[m]...), raw...)
+	}
+	if (e.sent|f.common.sent)&(1<<memberTenant) == 0 {
+		panic("annals: internal error: event finished without a tenant")
 	}
 	if len(dst)-start+engine.MaxAssignedBytes > f.maxBytes {
 		return dst[:start], ErrTooLarge
@@ -166,8 +176,18 @@ func (f *finisher) finish(dst []byte, e *Encoded, id string) ([]byte, error) {
 	return dst, nil
 }
 
-// mostBytes bounds what finish appends for an event with an id of 36 bytes or its own.
-func (f *finisher) mostBytes(e *Encoded) int { return e.size() + f.common.size() + 64 }
+// id returns the text of the id of an event without one.
+func (f *finisher) id(e *Encoded, id string) ([]byte, error) {
+	if e.has(memberID) {
+		return nil, nil
+	}
+	b := builder{out: make([]byte, 0, 2+len(id))}
+	b.text(memberID, id)
+	return b.out, b.err
+}
+
+// mostBytes bounds what finish appends, the id being the event's own or a UUID.
+func (f *finisher) mostBytes(e *Encoded) int { return e.size() + f.common.size() + 96 }
 
 // withContext returns the event with what the context of the append adds: the
 // actor if the event has none, and the tags whose names it does not have, after

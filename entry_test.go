@@ -53,7 +53,7 @@ func TestEntry(t *testing.T) {
 func TestEntryRedacted(t *testing.T) {
 	e, err := ParseEvent([]byte(`{"type":"t"}`))
 	check(t, err)
-	body, err := finish(&e, "i", defaults{tenant: "t", time: time.Unix(0, 0), redacted: []string{"/data/a~1b", "/tags/\""}, maxBytes: 1000})
+	body, err := finish(&e, "i", time.Unix(0, 0), defaults{tenant: "t", redacted: []string{"/data/a~1b", "/tags/\""}, maxBytes: 1000})
 	check(t, err)
 	entry := Entry{JSON: engine.Finish(nil, body, time.Unix(0, 0), 0, 0)}
 	check(t, CheckEntry(entry.JSON))

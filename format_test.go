@@ -37,7 +37,7 @@ func TestFormatExample(t *testing.T) {
 
 	e, err := ParseEvent(event)
 	check(t, err)
-	body, err := finish(&e, "0195933e-8a5c-7000-8000-000000000001", defaults{
+	body, err := finish(&e, "0195933e-8a5c-7000-8000-000000000001", time.Time{}, defaults{
 		tenant: "default", recordedBy: Identity{"local", "1000"}, maxBytes: DefaultEventBytes,
 	})
 	check(t, err)

@@ -22,6 +22,8 @@ type Journal struct {
 	engine *native.Engine // never changes
 	facts  *describer     // never changes
 
+	finisher finisher // never changes; its copies get a time
+
 	notices notices
 	closing sync.Once
 }
@@ -79,7 +81,11 @@ func open(fsys durable.FS, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{opts: o, facts: facts}
+	finisher, err := newFinisher(defaults{tenant: o.Tenant, recordedBy: o.RecordedBy, maxBytes: o.MaxEventBytes})
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{opts: o, facts: facts, finisher: finisher}
 	j.notices.init(j)
 	n := native.Options{
 		FS:                  fsys,
