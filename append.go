@@ -40,7 +40,8 @@ func (r Receipt) MarshalJSON() ([]byte, error) {
 // When Append returns without error the events are on stable storage, unless
 // [Options.SyncInterval] says otherwise, and visible to every read that begins
 // afterwards. Events without an id get a new one, events without a time that of
-// the call. The context's actor and tags apply (see [WithActor] and [WithTags]).
+// the call. The context's actor, tags and principal apply (see [WithActor],
+// [WithTags] and [WithPrincipal]).
 //
 // An event whose id is there already with the same content is not added again:
 // its receipt is the first one, marked Duplicate. Other content is a
@@ -87,7 +88,7 @@ func (j *Journal) AppendEncoded(ctx context.Context, expect []Expect, events ...
 	} else {
 		events = slices.Clone(events) // if ctx ends the call, the engine may read on
 	}
-	conditions, err := j.expectations(expect)
+	conditions, err := expectations(expect, j.principal(ctx).tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,9 @@ func inEvent(i, n int, err error) error {
 	return fmt.Errorf("event %d: %w", i, err)
 }
 
-func (j *Journal) expectations(expect []Expect) ([]engine.Expect, error) {
+// expectations returns what an engine is to expect; tenant owns entities whose owner
+// is not named.
+func expectations(expect []Expect, tenant string) ([]engine.Expect, error) {
 	out := make([]engine.Expect, len(expect))
 	for i, x := range expect {
 		if x.Entity.Type == "" || x.Entity.ID == "" {
@@ -110,7 +113,10 @@ func (j *Journal) expectations(expect []Expect) ([]engine.Expect, error) {
 		}
 		out[i] = engine.Expect{Tenant: x.Tenant, Entity: engine.Entity{Type: x.Entity.Type, ID: x.Entity.ID}, Sequence: x.Sequence}
 		if x.Tenant == "" {
-			out[i].Tenant = j.opts.Tenant
+			out[i].Tenant = tenant
+		}
+		if out[i].Tenant == "" {
+			return nil, fmt.Errorf("%w: expectation %d names no tenant", ErrInvalid, i)
 		}
 	}
 	return out, nil
@@ -126,7 +132,7 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 	}
 	terms := takeTerms()
 	var err error
-	if b.Records, err = j.records(events, terms); err != nil {
+	if b.Records, err = j.records(ctx, events, terms); err != nil {
 		return nil, err
 	}
 	got, err := j.engine.Append(ctx, b)
@@ -145,8 +151,9 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 }
 
 // records makes the records of events. Their bodies and terms share memory.
-func (j *Journal) records(events []Encoded, terms *termBuffer) ([]engine.Record, error) {
-	f := j.finisher
+func (j *Journal) records(ctx context.Context, events []Encoded, terms *termBuffer) ([]engine.Record, error) {
+	f := j.principal(ctx).finisher
+	f.maxBytes = j.opts.MaxEventBytes
 	err := f.at(j.opts.Now())
 	if err != nil {
 		return nil, err

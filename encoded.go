@@ -143,6 +143,9 @@ func (f *finisher) finish(dst []byte, e *Encoded, id string) ([]byte, error) {
 	if !e.has(memberType) {
 		return dst, e.check(-1, parseMode{}) // a zero Encoded
 	}
+	if !e.has(memberTenant) && !f.common.has(memberTenant) {
+		return dst, &InvalidError{Pointer: "/tenant", Offset: -1, Detail: "is required", Hint: "the credential may append to several tenants: name one of them"}
+	}
 	ownID, err := f.id(e, id)
 	if err != nil {
 		return dst, err
@@ -165,9 +168,6 @@ func (f *finisher) finish(dst []byte, e *Encoded, id string) ([]byte, error) {
 			panic("annals: internal error: event finished without an id or time")
 		}
 		dst = append(append(dst, memberPrefix[m]...), raw...)
-	}
-	if (e.sent|f.common.sent)&(1<<memberTenant) == 0 {
-		panic("annals: internal error: event finished without a tenant")
 	}
 	if len(dst)-start+engine.MaxAssignedBytes > f.maxBytes {
 		return dst[:start], ErrTooLarge

@@ -22,7 +22,7 @@ type Journal struct {
 	engine *native.Engine // never changes
 	facts  *describer     // never changes
 
-	finisher finisher // never changes; its copies get a time
+	own *Principal // whose appends are those without one; never changes
 
 	notices notices
 	closing sync.Once
@@ -81,11 +81,11 @@ func open(fsys durable.FS, o Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	finisher, err := newFinisher(defaults{tenant: o.Tenant, recordedBy: o.RecordedBy, maxBytes: o.MaxEventBytes})
+	own, err := NewPrincipal(o.RecordedBy, o.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{opts: o, facts: facts, finisher: finisher}
+	j := &Journal{opts: o, facts: facts, own: own}
 	j.notices.init(j)
 	n := native.Options{
 		FS:                  fsys,

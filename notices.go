@@ -160,9 +160,7 @@ func (n *notices) flush() bool {
 
 // write appends one of the journal's own events.
 func (n *notices) write(e Event) error {
-	e.Tenant = SystemTenant
-	e.Source = "annals"
-	encoded, err := e.encode(encodeOptions{system: true})
+	encoded, err := ownEvent(e)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (o *Options) validate() error {
 		return fmt.Errorf("annals: IndexData: %w", err)
 	}
 	// What every event gets is checked once, as it will be then.
-	if _, err := newFinisher(defaults{tenant: o.Tenant, recordedBy: o.RecordedBy}); err != nil {
+	if _, err := NewPrincipal(o.RecordedBy, o.Tenant); err != nil {
 		return fmt.Errorf("annals: Tenant or RecordedBy: %w", err)
 	}
 	return nil
