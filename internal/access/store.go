@@ -41,7 +41,7 @@ func NewStore(fsys durable.FS) *Store { return &Store{fsys} }
 
 // Create makes a token of what t says, gives it an id and returns its text, which is not
 // kept anywhere. When it returns nil the token is durable; after an error it may be there,
-// but nobody knows its text. Errors: [annals.ErrInvalid], [durable.ErrLocked] (repeat it).
+// but nobody knows its text. Errors: [ErrInvalid], [durable.ErrLocked] (repeat it).
 func (s *Store) Create(t *Token) (text string, err error) {
 	t.ID = newID()
 	t.CreatedAt, t.ExpiresAt = canonicalTime(t.CreatedAt), canonicalTime(t.ExpiresAt)
@@ -191,5 +191,5 @@ func (s *Store) List() (tokens []*Token, damage []error, err error) {
 // isDamaged reports whether an error is about one token's file, and not about reading.
 func isDamaged(err error) bool {
 	_, ok := errors.AsType[*annals.CorruptError](err)
-	return ok || errors.Is(err, annals.ErrInvalid)
+	return ok || errors.Is(err, ErrInvalid)
 }

@@ -87,7 +87,7 @@ func TestStoreInvalid(t *testing.T) {
 			token := good
 			tt.change(&token)
 			s := access.NewStore(durable.NewMem())
-			if _, err := s.Create(&token); !errors.Is(err, annals.ErrInvalid) {
+			if _, err := s.Create(&token); !errors.Is(err, access.ErrInvalid) {
 				t.Errorf("create: %v", err)
 			}
 			if got := list(t, s); len(got) != 0 {

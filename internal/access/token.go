@@ -32,15 +32,15 @@ type Token struct {
 	hash [sha256.Size]byte // of its text
 }
 
-// Check reports what is wrong with a token that is to be made. Errors: [annals.ErrInvalid].
+// Check reports what is wrong with a token that is to be made. Errors: [ErrInvalid].
 func (t *Token) Check() error {
 	switch {
 	case t.Permissions == 0 || t.Permissions&^All != 0:
-		return fmt.Errorf("%w: a token needs permissions", annals.ErrInvalid)
+		return fmt.Errorf("%w: a token needs permissions", ErrInvalid)
 	case len(t.Name) > maxTokenName || !utf8.ValidString(t.Name) || strings.ContainsFunc(t.Name, isControl):
-		return fmt.Errorf("%w: the name of a token is at most %d bytes without control characters", annals.ErrInvalid, maxTokenName)
+		return fmt.Errorf("%w: the name of a token is at most %d bytes without control characters", ErrInvalid, maxTokenName)
 	case !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(t.CreatedAt):
-		return fmt.Errorf("%w: the token would expire before it is made", annals.ErrInvalid)
+		return fmt.Errorf("%w: the token would expire before it is made", ErrInvalid)
 	}
 	return CheckTenants(t.Tenants)
 }
