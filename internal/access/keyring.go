@@ -145,12 +145,16 @@ func (k *Keyring) refreshLocked() error {
 	for _, i := range infos {
 		id := strings.TrimSuffix(i.Name, tokenSuffix)
 		// A file changes once, when its token is revoked, and grows by that.
-		if known := old.keys[id]; known != nil && known.size == i.Size {
+		known := old.keys[id]
+		if known != nil && known.size == i.Size {
 			v.keys[id] = known
 			continue
 		}
 		if v.keys[id], err = k.readKey(id, i); err != nil {
 			return err
+		}
+		if known != nil {
+			v.keys[id].used.Store(known.used.Load())
 		}
 	}
 	k.view.Store(v)
