@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/annals-io/annals/internal/server"
 	"github.com/spf13/pflag"
 )
 
@@ -30,6 +31,10 @@ type serveConfig struct {
 
 	maxBodyMemory int64 // bytes of large request bodies at once
 	maxStreams    int   // streams and exports open at once
+
+	rateRequests  float64 // as [server.Rates.WriteRequests]
+	rateEvents    float64 // as [server.Rates.WriteEvents]
+	maxConcurrent int     // as [server.Rates.Concurrent]
 
 	drainTimeout time.Duration // for requests in progress when the server is stopped
 
@@ -61,6 +66,9 @@ func (c *serveConfig) flags() *pflag.FlagSet {
 	f.DurationVar(&c.scrubInterval, "scrub-interval", 24*time.Hour, "how often the whole log is read in search of damage; negative for never")
 	f.Int64Var(&c.maxBodyMemory, "max-body-memory", 256<<20, "bytes of large request bodies that are held at once")
 	f.IntVar(&c.maxStreams, "max-streams", 2000, "streams and exports that are open at once")
+	f.Float64Var(&c.rateRequests, "rate-requests", 500, "requests a second that append, for each token; 0 for no bound")
+	f.Float64Var(&c.rateEvents, "rate-events", 0, "events a second for each token; 0 for no bound")
+	f.IntVar(&c.maxConcurrent, "max-concurrent", 1000, "requests of each token that are answered at once, streams aside; 0 for no bound")
 	f.DurationVar(&c.drainTimeout, "drain-timeout", 30*time.Second, "how long requests in progress may take when the server is stopped")
 	f.StringVar(&c.logLevel, "log-level", "info", "what is logged on standard error: debug (each request), info, warn or error")
 	f.StringVar(&c.logFormat, "log-format", "text", "form of the log: text or json")
@@ -68,7 +76,12 @@ func (c *serveConfig) flags() *pflag.FlagSet {
 }
 
 // reloadable are the settings that a running server takes up; others need a restart.
-var reloadable = map[string]bool{"log-level": true}
+var reloadable = map[string]bool{"log-level": true, "rate-requests": true, "rate-events": true, "max-concurrent": true}
+
+// rates returns what a token may ask for.
+func (c *serveConfig) rates() server.Rates {
+	return server.Rates{WriteRequests: c.rateRequests, WriteEvents: c.rateEvents, Concurrent: c.maxConcurrent}
+}
 
 // check reports what is wrong with the settings, apart from what opening the journal and
 // listening find out.
@@ -84,6 +97,8 @@ func (c *serveConfig) check() error {
 		return usagef("max-body-memory is %d, want 1 or more", c.maxBodyMemory)
 	case c.maxStreams <= 0:
 		return usagef("max-streams is %d, want 1 or more", c.maxStreams)
+	case !(c.rateRequests >= 0 && c.rateEvents >= 0 && c.maxConcurrent >= 0): // NaN neither
+		return usagef("rate-requests, rate-events and max-concurrent are 0 or more")
 	case c.logFormat != "text" && c.logFormat != "json":
 		return usagef("log-format is %q, want text or json", clip(c.logFormat, maxValue))
 	}

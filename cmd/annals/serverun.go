@@ -116,6 +116,7 @@ func (s *service) reload() {
 	}
 	level, _ := parseLevel(s.config.logLevel) // checked
 	s.level.Set(level)
+	s.server.SetRates(s.config.rates())
 	s.logger.Info("settings are read again", "changed", len(changed))
 }
 
