@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -81,9 +82,6 @@ func newLimiter(r Rates) *limiter {
 // burst returns what may come at once at a rate.
 func burst(perSecond float64, least int) int { return max(least, int(math.Ceil(perSecond))) }
 
-// off reports whether nothing is bounded.
-func (l *limiter) off() bool { return l.rates == (Rates{}) }
-
 // bucket returns the bucket of a credential.
 func (l *limiter) bucket(id string, now time.Time) *bucket {
 	l.mu.RLock()
@@ -141,10 +139,18 @@ func (l *limiter) refill() time.Duration {
 	return time.Second
 }
 
+// rates returns what the request's credential may ask for.
+func (x *exchange) rates() Rates {
+	if x.grant == nil || x.grant == x.server.local {
+		return Rates{}
+	}
+	return x.server.limiter.Load().rates
+}
+
 // throttle takes a request from what its credential may ask for.
 func (x *exchange) throttle() error {
 	l := x.server.limiter.Load()
-	if l.off() || x.grant == nil || x.grant == x.server.local {
+	if x.rates() == (Rates{}) {
 		return nil
 	}
 	now := time.Now()
@@ -184,6 +190,14 @@ func (x *exchange) takeEvents(n int) error {
 	}
 	x.tellLeft(policyEvents, x.events, now)
 	return rateProblem(fmt.Sprintf("the credential may append %g events a second", float64(x.events.Limit())), wait(x.events, n, now))
+}
+
+// paceEvents is takeEvents for streams, which wait. It returns an error if ctx ends first.
+func (x *exchange) paceEvents(ctx context.Context, n int) error {
+	if x.events == nil || n == 0 {
+		return nil
+	}
+	return x.events.WaitN(ctx, n)
 }
 
 // tellLeft says in the answer what is left of a policy.

@@ -78,6 +78,7 @@ type Server struct {
 	exports  budget        // that run
 	limiter  atomic.Pointer[limiter]
 	audit    auditor
+	metrics  *metrics // never changes
 	door     door
 }
 
@@ -102,6 +103,7 @@ func New(o Options) (*Server, error) {
 	if err := s.SetAudit(s.opts.AuditReads, s.opts.AuditReadsRequired); err != nil {
 		return nil, fmt.Errorf("make server: %w", err)
 	}
+	s.metrics = newMetrics(s)
 	s.door.init()
 	s.mux = s.newMux()
 	return s, nil

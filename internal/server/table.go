@@ -33,6 +33,7 @@ var routes = []route{
 	},
 	{method: "GET", pattern: api + "/stats", needs: access.Read, untold: true, handle: getStats},
 	{method: "GET", pattern: api + "/limits", handle: getLimits},
+	{method: "GET", pattern: "/metrics", needs: access.Read, untold: true, handle: getMetrics},
 	{method: "GET", pattern: "/checkpoint", needs: access.Read, gate: gateProofs, handle: getCheckpoint},
 	{method: "GET", pattern: "/tile/{path...}", needs: access.Read, gate: gateProofs, handle: getTile},
 	{
