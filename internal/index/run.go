@@ -301,7 +301,7 @@ func (r *run) keptRow(i uint32) (row, error) {
 // maxKeptRows bounds the entry columns that all runs of the process keep in memory,
 // in bytes: those of the runs that were asked first. It saves a read for each entry
 // that is looked up.
-const maxKeptRows = 128 << 20
+const maxKeptRows = 64 << 20
 
 // keptRows is how many bytes are kept.
 var keptRows atomic.Int64
