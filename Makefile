@@ -44,7 +44,7 @@ sim: ## crash and fault loops of the engine, with more and fresh seeds
 
 .PHONY: measure
 measure: ## measure a journal beside its disk: what docs/performance.md reports
-	go run ./bench
+	go run ./cmd/annals bench
 
 .PHONY: bench
 bench: ## run the benchmarks that match BENCH in PKG
