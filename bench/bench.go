@@ -23,11 +23,12 @@ import (
 const (
 	Writes = "writes"
 	Reads  = "reads"
+	HTTP   = "http"
 	Import = "import"
 )
 
 // Groups returns the names of all groups, in the order in which they run.
-func Groups() []string { return []string{Writes, Reads, Import} }
+func Groups() []string { return []string{Writes, Reads, HTTP, Import} }
 
 // Options say what to measure.
 type Options struct {
@@ -50,6 +51,10 @@ type Options struct {
 	// Killable returns a command that calls [AppendUntilKilled] with the directory.
 	// Nil leaves out the row that opens a journal after kill -9.
 	Killable func(ctx context.Context, dir string) *exec.Cmd
+
+	// Serve starts a server of the journal in dir, with that much of the data indexed
+	// and no limit of requests. Nil leaves out the group http.
+	Serve func(ctx context.Context, dir, indexData string) (*Service, error)
 
 	// Importers are what the rows of the group import measure, one each.
 	Importers []Importer
@@ -159,6 +164,11 @@ func (b *bench) measures(group string) []measure {
 		return writeRows
 	case Reads:
 		return readRows(b.Killable != nil)
+	case HTTP:
+		if b.Serve == nil {
+			return nil
+		}
+		return httpRows
 	}
 	return b.importRows()
 }

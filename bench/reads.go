@@ -156,8 +156,18 @@ func timed(n int, call func(i int) error) (Row, error) {
 		}
 		all[i] = time.Since(began)
 	}
+	p50, p99 := percentiles([][]time.Duration{all})
+	return Row{P50: p50, P99: p99, Detail: "from the page cache"}, nil
+}
+
+// percentiles returns the median and the 99th percentile of all latencies.
+func percentiles(latencies [][]time.Duration) (p50, p99 time.Duration) {
+	all := slices.Concat(latencies...)
+	if len(all) == 0 {
+		return 0, 0
+	}
 	slices.Sort(all)
-	return Row{P50: all[n/2], P99: all[n*99/100], Detail: "from the page cache"}, nil
+	return all[len(all)/2], all[len(all)*99/100]
 }
 
 func getByID(ctx context.Context, b *bench) (Row, error) {
