@@ -276,10 +276,13 @@ func (m *runModel) split(ends ...int) (parts []*runModel) {
 		from = to
 	}
 	rest := m.entities
-	for _, p := range parts[1:] {
+	for _, p := range parts {
 		rest -= p.entities
 	}
-	parts[0].entities = min(rest, uint64(len(parts[0].times)))
+	for _, p := range parts { // what rounding has left over
+		n := min(rest, uint64(len(p.times))-p.entities)
+		p.entities, rest = p.entities+n, rest-n
+	}
 	return parts
 }
 
