@@ -162,11 +162,12 @@ func (Any) filter() {}
 
 // A Query asks for records.
 type Query struct {
-	// Tenants are whose records are wanted; none means those of every tenant, and
-	// then Filter must be nil.
+	// Tenants are whose records are wanted; none means those of every tenant.
 	Tenants []string
 
-	Filter Filter // nil chooses every record
+	// Filter chooses records by the terms that they have of their own tenant. Nil
+	// chooses every record.
+	Filter Filter
 
 	// From (inclusive) and To (exclusive) bound the positions. A To of zero or past
 	// the end means the end at the moment of the call.

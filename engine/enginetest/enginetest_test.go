@@ -143,6 +143,7 @@ func TestSuiteFails(t *testing.T) {
 		{"forgets times when reopened", "many records"},
 		{"searches the first tenant", "tenants of a search"},
 		{"takes no tenant for none", "tenants of a search"},
+		{"has no filter for every tenant", "tenants of a search"},
 		{"drops terms without a value", "terms of any content"},
 		{"drops terms without a field", "terms of any content"},
 		{"drops long terms", "terms of any content"},

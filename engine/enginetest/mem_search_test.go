@@ -132,6 +132,8 @@ func (e *memEngine) find(q engine.Query) []engine.Position {
 	switch {
 	case e.has("takes a to of zero for zero") && q.To == 0:
 		to = 0
+	case e.has("has no filter for every tenant") && len(q.Tenants) == 0 && q.Filter != nil:
+		to = from
 	case e.has("takes from exclusively") && q.From > 0:
 		from = min(from+1, to)
 	case e.has("takes to a position early") && q.To > 0 && to > from:

@@ -154,6 +154,8 @@ func (m *model) randomQuery(r *rand.Rand) engine.Query {
 	q := engine.Query{Descending: r.IntN(2) == 0}
 	if r.IntN(8) > 0 {
 		q.Tenants = []string{m.tenant, "seed0", "nobody"}[r.IntN(2):][:1+r.IntN(2)]
+	}
+	if r.IntN(8) > 0 {
 		q.Filter = m.randomFilter(r, 3)
 	}
 	if r.IntN(3) == 0 {

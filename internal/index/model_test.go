@@ -220,9 +220,9 @@ func (l *testLog) query() engine.Query {
 	q := engine.Query{Descending: l.rng.IntN(2) == 0}
 	if l.rng.IntN(8) > 0 {
 		q.Tenants = []string{"tenant0", "tenant1", "tenant2", "nobody"}[l.rng.IntN(3):][:1+l.rng.IntN(2)]
-		if l.rng.IntN(8) > 0 {
-			q.Filter = l.filter(2)
-		}
+	}
+	if l.rng.IntN(8) > 0 {
+		q.Filter = l.filter(2)
 	}
 	if n := uint64(len(l.entries)); l.rng.IntN(3) == 0 {
 		q.From = engine.Position(l.rng.Uint64N(n + 1))

@@ -34,6 +34,7 @@ type run struct {
 	directories [2]lazy // by class
 	zones       lazy
 	addresses   lazy // unless keepsAddresses says no
+	owners      atomic.Pointer[tenantList]
 
 	keep  sync.Once
 	keeps bool

@@ -89,6 +89,8 @@ type tail struct {
 	kindsMu sync.Mutex
 	kinds   []engine.KindCount          // counts unused; guarded by kindsMu
 	kindAt  map[engine.KindCount]uint32 // guarded by kindsMu
+	owners  []string                    // tenants of kinds, each once; only grows; guarded by kindsMu
+	owns    map[string]bool             // of owners; guarded by kindsMu
 }
 
 // A slot of the hash table is the lower half of a term's hash, and 1 + the number
@@ -135,7 +137,7 @@ func newTail(first engine.Position, most, terms int, policy func(field string) b
 	for n < 2*terms && n < mostSlots {
 		n *= 2
 	}
-	t := &tail{first: first, most: most, policy: policy, kindAt: make(map[engine.KindCount]uint32)}
+	t := &tail{first: first, most: most, policy: policy, kindAt: make(map[engine.KindCount]uint32), owns: make(map[string]bool)}
 	t.slots.Store(new(make([]slot, n)))
 	return t
 }
@@ -237,6 +239,9 @@ func (t *tail) kindOf(tenant, kind string) uint32 {
 		n = uint32(len(t.kinds))
 		k = engine.KindCount{Tenant: strings.Clone(tenant), Kind: strings.Clone(kind)} // they may be parts of longer texts
 		t.kinds, t.kindAt[k] = append(t.kinds, k), n
+		if !t.owns[k.Tenant] {
+			t.owners, t.owns[k.Tenant] = append(t.owners, k.Tenant), true
+		}
 	}
 	return n
 }
