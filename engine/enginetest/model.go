@@ -65,7 +65,7 @@ func (m *model) lookups(s *suite, r *rand.Rand) error {
 			return fmt.Errorf("last sequence of %v is %d, %v, want %d", e, q, err, m.sequences[e])
 		}
 	}
-	kinds, err := s.e.Kinds(s.ctx)
+	kinds, err := s.kinds(s.ctx)
 	if t := s.truth(); err != nil || !slices.Equal(kinds, t.kinds()) {
 		return fmt.Errorf("kinds are %+v, %v, want %+v", kinds, err, t.kinds())
 	}

@@ -303,23 +303,6 @@ func (r *run) keepsAddresses() bool {
 	return r.keeps
 }
 
-// counts calls add with how many entries there are of each tenant and kind, and
-// returns how many are the first of their entity. After an error it has not called
-// add.
-func (r *run) counts(add func(engine.KindCount)) (entities uint64, err error) {
-	var all []engine.KindCount
-	for k, err := range r.newKinds(r.file).all() {
-		if err != nil {
-			return 0, r.fail(err)
-		}
-		all = append(all, k)
-	}
-	for _, k := range all {
-		add(k)
-	}
-	return r.foot.entities, nil
-}
-
 func (r *run) newKinds(file io.ReaderAt) *kindReader {
 	return newKindReader(file, r.foot.sections[kindTable], r.foot.kinds, r.meta.entries())
 }

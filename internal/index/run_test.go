@@ -151,7 +151,7 @@ func (m *runModel) tryAll(fsys durable.FS) error {
 		_, err := r.address(uint32(i)) // a hint, which may be wrong
 		errs = append(errs, err)
 	}
-	_, err = r.counts(func(engine.KindCount) {})
+	_, err = r.addKinds(func(engine.KindCount) bool { return true })
 	err = errors.Join(append(errs, err)...)
 	if checked := r.check(context.Background()); err == nil || checked == nil {
 		return checked // which finds what others find

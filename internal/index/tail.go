@@ -2,7 +2,6 @@ package index
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -298,21 +297,6 @@ func (t *tail) last(id Identity, limit uint32) (pos uint32, f *fact, ok bool) {
 		return false
 	})
 	return pos, f, ok
-}
-
-// addKinds adds up the entries from from to to by kind.
-func (t *tail) addKinds(from, to uint32, add func(engine.KindCount)) {
-	t.kindsMu.Lock()
-	kinds := slices.Clone(t.kinds)
-	t.kindsMu.Unlock()
-	for i := from; i < to; i++ {
-		kinds[t.facts.at(i).kind].Count++
-	}
-	for _, k := range kinds {
-		if k.Count > 0 {
-			add(k)
-		}
-	}
 }
 
 // chunkLen is how many elements a piece of a chunked has.

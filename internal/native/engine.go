@@ -253,11 +253,8 @@ func (e *Engine) Follow(ctx context.Context, from engine.Position) iter.Seq2[eng
 
 // Stats implements [engine.Engine].
 func (e *Engine) Stats() engine.Stats {
-	p := e.picture()
-	defer p.release()
-	v := p.log
+	v := e.published.Load().view
 	s := engine.Stats{
-		Entities:    p.entities(),
 		IndexBytes:  e.index.Size(),
 		Entries:     uint64(v.Size()),
 		LogBytes:    v.Bytes(),
