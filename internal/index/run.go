@@ -214,8 +214,8 @@ func (r *run) whole(s section) ([]byte, error) {
 	if e.len > math.MaxInt {
 		return nil, errors.New("section does not fit into memory")
 	}
-	b := make([]byte, e.len)
-	if err := readFull(r.file, b, e.off); err != nil {
+	b, err := readSection(r.file, e, s.hashed())
+	if err != nil {
 		return nil, err
 	}
 	if checksum(b) != e.sum {

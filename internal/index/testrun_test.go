@@ -164,8 +164,17 @@ func (m *runModel) fill(rng *rand.Rand, others int) {
 		m.addresses[i] = rng.Uint32()
 	}
 	m.entities = uint64(n / 7)
-	for range m.entities {
-		m.add(rng, identities, exactly(1+rng.IntN(20))(rng, n))
+	entities := make([][]uint32, m.entities)
+	for i := range n {
+		if k := rng.IntN(10 + len(entities)); k < len(entities) { // some have none
+			k = rng.IntN(k + 1)
+			entities[k] = append(entities[k], uint32(i))
+		}
+	}
+	for _, positions := range entities {
+		if len(positions) > 0 {
+			m.add(rng, identities, positions)
+		}
 	}
 	for _, s := range listShapes {
 		m.add(rng, terms, s.list(rng, n))
