@@ -290,25 +290,6 @@ func (x *Index) Rest() (from, to engine.Position) {
 	return 0, 0
 }
 
-// Reset makes a hole of all that was added, up to a position, where a new tail
-// begins.
-func (x *Index) Reset(at engine.Position) {
-	x.mu.Lock()
-	first := x.active.first
-	x.parts = slices.DeleteFunc(slices.Clone(x.parts), func(p part) bool {
-		t, ok := p.(*tail)
-		if ok {
-			first = min(first, t.first)
-		}
-		return ok
-	})
-	if first < at {
-		x.parts = append(x.parts, hole{first: first, next: at})
-	}
-	x.mu.Unlock()
-	x.Start(at)
-}
-
 // Start begins a tail at a position: that of the next entry that is added. What
 // lies between it and the parts before is a hole. It comes before the first Add.
 func (x *Index) Start(at engine.Position) {
@@ -584,8 +565,7 @@ func (x *Index) withTails(parts []part) []part {
 			_, end = parts[n-1].bounds()
 		}
 	}
-	tails := tailsOf(x.parts)
-	for _, t := range tails[max(0, len(tails)-maxWaiting-1):] {
+	for _, t := range newestTails(tailsOf(x.parts)) {
 		if t.next() <= end && t != x.active {
 			continue
 		}

@@ -475,13 +475,23 @@ func (w *world) readOn() error {
 		w.reader = w.testLog.open(w.t, o, w.shown)
 	} else {
 		w.shown = max(w.shown, w.durable)
-		w.testLog.add(w.reader, w.shown)
+		for next := w.reader.Next(); next < w.shown; next = w.reader.Next() {
+			if w.rng.IntN(20) == 0 { // as if they were damaged
+				w.reader.Pass(min(w.shown, next+1+engine.Position(w.rng.IntN(4))))
+				continue
+			}
+			w.testLog.add(w.reader, min(w.shown, next+1+engine.Position(w.rng.IntN(20))))
+		}
 		w.reader.refreshed = time.Time{}
 		if err := w.reader.Refresh(); err != nil {
 			return fmt.Errorf("refresh: %w", err)
 		}
-		if n := len(tailsOf(w.reader.parts)); n > maxWaiting+1 {
-			return fmt.Errorf("reader has %d tails", n)
+		room := -tailShares // the active one's
+		for _, t := range tailsOf(w.reader.parts) {
+			room += t.share()
+		}
+		if room > maxWaiting*tailShares {
+			return fmt.Errorf("reader has %d tails, %d shares too many", len(tailsOf(w.reader.parts)), room-maxWaiting*tailShares)
 		}
 	}
 	return nil

@@ -264,7 +264,7 @@ func (e *Engine) openDamaged(opts wal.Options, live bool) error {
 	if err := e.openIndex(true); err != nil {
 		return err
 	}
-	if err := e.sortOut(e.catchUp(r.View())); err != nil {
+	if err := e.catchUp(r.View()); err != nil {
 		return err
 	}
 	e.damage = appendNew(nil, e.damage)
