@@ -24,7 +24,7 @@ func (e *Engine) openIndex(readOnly bool) error {
 	}
 	secret := e.Secret("index")
 	o := index.Options{
-		FS: e.fs, Journal: journal, Key: [16]byte(secret[:16]), Policy: e.opts.Policy, Covers: e.opts.Covers,
+		FS: yielding{e.fs, e}, Journal: journal, Key: [16]byte(secret[:16]), Policy: e.opts.Policy, Covers: e.opts.Covers,
 		TailEntries: e.opts.tailEntries, ReadOnly: readOnly, Logger: e.opts.Logger,
 	}
 	if e.index, err = index.Open(o); err != nil {
