@@ -10,7 +10,11 @@ import (
 	"github.com/annals-io/annals/engine"
 )
 
-// Stats describe a journal at one moment.
+// Stats describe a journal at one moment. All counts are exact.
+//
+// ByType has the 10,000 types of most events at most, so that a producer that makes
+// up types without end takes no memory for each. Every type that more than one in
+// 10,000 events has is among them.
 type Stats struct {
 	Events          uint64            `json:"events"`        // producers' events
 	SystemEvents    uint64            `json:"system_events"` // the journal's own
@@ -22,7 +26,8 @@ type Stats struct {
 	IndexBytes      int64             `json:"index_bytes"`
 	Segments        int               `json:"segments"`
 	CheckpointSize  uint64            `json:"checkpoint_size"` // entries under the newest signed checkpoint
-	ByType          map[string]uint64 `json:"by_type"`         // events of each type, the journal's own included
+	ByType          map[string]uint64 `json:"by_type"`         // events of each type, the journal's own included; see OtherTypes
+	OtherTypes      uint64            `json:"other_types"`     // events whose types ByType leaves out
 	Unreadable      uint64            `json:"unreadable"`      // entries that damage hides, or that are none
 	Groups          uint64            `json:"groups"`          // commits since the journal was opened
 	Syncs           uint64            `json:"syncs"`
@@ -52,39 +57,28 @@ func timeText(t *time.Time) *string {
 }
 
 // Stats describes the journal. It reads no more than the first and the last
-// readable entry: the events are counted as they are written.
+// readable entry, since events are counted as they are written, and those entries
+// that have no index at the moment.
 func (j *Journal) Stats(ctx context.Context) (Stats, error) {
 	e := j.engine.Stats()
 	s := Stats{
-		Entities: e.Entities, LogBytes: e.LogBytes, TreeBytes: e.TreeBytes, IndexBytes: e.IndexBytes,
-		Segments: e.Segments, CheckpointSize: e.Checkpoint, ByType: make(map[string]uint64),
+		LogBytes: e.LogBytes, TreeBytes: e.TreeBytes, IndexBytes: e.IndexBytes,
+		Segments: e.Segments, CheckpointSize: e.Checkpoint,
 		Groups: e.Groups, Syncs: e.Syncs, SlowestSync: e.SlowestSync,
 		DiskFull: e.DiskFull, Stalled: e.Stalled, ReadOnly: e.ReadOnly,
 	}
 	size := j.Size() // before the kinds, which are then those of as many entries at least
-	if err := j.countKinds(ctx, &s); err != nil {
+	types, err := countTypes(ctx, j.engine, maxTypes)
+	if err != nil {
+		return s, err
+	}
+	s.Events, s.SystemEvents, s.ByType, s.OtherTypes = types.events, types.system, types.byType, types.others
+	if s.Entities, err = j.engine.Entities(ctx); err != nil {
 		return s, err
 	}
 	counted := min(s.Events+s.SystemEvents, uint64(size))
 	s.Unreadable = max(uint64(size)-counted, hidden(j.Damage(), size))
 	return s, j.recordedTimes(ctx, &s)
-}
-
-// countKinds sets the numbers of events. What has no kind is none.
-func (j *Journal) countKinds(ctx context.Context, s *Stats) error {
-	kinds, err := j.engine.Kinds(ctx)
-	for _, k := range kinds {
-		switch {
-		case k.Kind == "":
-			continue
-		case k.Tenant == SystemTenant:
-			s.SystemEvents += k.Count
-		default:
-			s.Events += k.Count
-		}
-		s.ByType[k.Kind] += k.Count
-	}
-	return err
 }
 
 // hidden returns how many of the first size positions damage hides.

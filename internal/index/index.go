@@ -290,25 +290,6 @@ func (x *Index) Rest() (from, to engine.Position) {
 	return 0, 0
 }
 
-// Reset makes a hole of all that was added, up to a position, where a new tail
-// begins.
-func (x *Index) Reset(at engine.Position) {
-	x.mu.Lock()
-	first := x.active.first
-	x.parts = slices.DeleteFunc(slices.Clone(x.parts), func(p part) bool {
-		t, ok := p.(*tail)
-		if ok {
-			first = min(first, t.first)
-		}
-		return ok
-	})
-	if first < at {
-		x.parts = append(x.parts, hole{first: first, next: at})
-	}
-	x.mu.Unlock()
-	x.Start(at)
-}
-
 // Start begins a tail at a position: that of the next entry that is added. What
 // lies between it and the parts before is a hole. It comes before the first Add.
 func (x *Index) Start(at engine.Position) {
@@ -475,23 +456,23 @@ func (x *Index) condemn(p part, err error) {
 		return
 	}
 	first, next := r.bounds()
-	if x.replace(first, next, hole{first: first, next: next, file: r.name}, r) {
+	if _, ok := x.replace(first, next, hole{first: first, next: next, file: r.name}, r); ok {
 		x.log().Warn("index file cannot be read and is made anew", "file", r.name, "error", err)
 	}
 }
 
 // replace puts one part in the place of those that cover exactly the positions
-// from first to next. If only is not nil, it must be the one. It reports whether
-// it did.
-func (x *Index) replace(first, next engine.Position, by part, only part) bool {
+// from first to next. If only is not nil, it must be the one. It returns the parts
+// that went, and reports whether it did it.
+func (x *Index) replace(first, next engine.Position, by part, only part) (old []part, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.stopped {
-		return false
+		return nil, false
 	}
 	from := slices.IndexFunc(x.parts, func(p part) bool { f, _ := p.bounds(); return f == first })
 	if from < 0 {
-		return false
+		return nil, false
 	}
 	to := from
 	for ; to < len(x.parts); to++ {
@@ -500,9 +481,9 @@ func (x *Index) replace(first, next engine.Position, by part, only part) bool {
 		}
 	}
 	if _, end := x.parts[to-1].bounds(); end != next || only != nil && (to != from+1 || x.parts[from] != only) {
-		return false
+		return nil, false
 	}
-	old := slices.Clone(x.parts[from:to])
+	old = slices.Clone(x.parts[from:to])
 	x.parts = slices.Concat(x.parts[:from], []part{by}, x.parts[to:])
 	x.changedLocked()
 	for _, p := range old {
@@ -510,7 +491,7 @@ func (x *Index) replace(first, next engine.Position, by part, only part) bool {
 			r.release()
 		}
 	}
-	return true
+	return old, true
 }
 
 // Size returns the bytes of the index's files.
@@ -584,8 +565,7 @@ func (x *Index) withTails(parts []part) []part {
 			_, end = parts[n-1].bounds()
 		}
 	}
-	tails := tailsOf(x.parts)
-	for _, t := range tails[max(0, len(tails)-maxWaiting-1):] {
+	for _, t := range newestTails(tailsOf(x.parts)) {
 		if t.next() <= end && t != x.active {
 			continue
 		}

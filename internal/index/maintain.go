@@ -103,7 +103,7 @@ func (x *Index) writeTail(t *tail) error {
 		return err
 	}
 	first, next := t.bounds()
-	if !x.replace(first, next, r, t) {
+	if _, ok := x.replace(first, next, r, t); !ok {
 		r.release()
 	}
 	return nil
@@ -314,12 +314,18 @@ func (x *Index) merge(ctx context.Context, runs []*run) error {
 	if err != nil {
 		return err
 	}
-	if !x.replace(first, next, r, nil) {
+	gone, ok := x.replace(first, next, r, nil)
+	if !ok {
 		r.release()
 		return nil
 	}
 	for _, old := range runs {
 		x.remove(old.name)
+	}
+	for _, p := range gone { // one that was damaged may have been made anew, in other files
+		if old, ok := p.(*run); ok {
+			x.remove(old.name)
+		}
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 func (t *tail) input() input {
 	n := t.count.Load()
 	var kinds []engine.KindCount
-	t.addKinds(0, n, func(k engine.KindCount) { kinds = append(kinds, k) })
+	t.addKinds(0, n, func(k engine.KindCount) bool { kinds = append(kinds, k); return true })
 	slices.SortFunc(kinds, compareKinds)
 	entities := uint64(0)
 	for i := range n {

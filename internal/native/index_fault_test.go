@@ -526,7 +526,14 @@ func TestCloseWhileRead(t *testing.T) {
 			func() error { _, err := e.Find(ctx, "t", "i3"); return err },
 			func() error { _, err := e.Read(ctx, 30); return err },
 			func() error { _, err := e.LastSequence(ctx, "t", engine.Entity{Type: "e", ID: "1"}); return err },
-			func() error { _, err := e.Kinds(ctx); return err },
+			func() error {
+				for _, err := range e.Kinds(ctx) {
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			},
 			func() error { _, err := e.Append(ctx, one("i3", "3")); return err },
 			func() error { e.Stats(); return nil },
 			func() error { _, err := e.Estimate(ctx, engine.Query{}); return err },
@@ -537,6 +544,7 @@ func TestCloseWhileRead(t *testing.T) {
 				}
 				return err
 			},
+			func() error { _, err := e.Entities(ctx); return err },
 		}
 		started := make(chan struct{}, len(calls))
 		for i, call := range calls {

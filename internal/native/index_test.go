@@ -54,19 +54,18 @@ func (s *stored) answers(e *native.Engine) error {
 			return fmt.Errorf("find of an absent id: position %d, %w", p, err)
 		}
 	}
-	if n := e.Stats().Entities; n != uint64(len(last)) {
-		return fmt.Errorf("%d entities, want %d", n, len(last))
+	if n, err := e.Entities(ctx); err != nil || n != uint64(len(last)) {
+		return fmt.Errorf("%d entities, %v, want %d", n, err, len(last))
 	}
 	return errors.Join(checkKinds(e, kinds), checkEnds(e, ends))
 }
 
 func checkKinds(e *native.Engine, want map[engine.KindCount]uint64) error {
-	all, err := e.Kinds(ctx)
-	if err != nil {
-		return fmt.Errorf("kinds: %w", err)
-	}
 	got := make(map[engine.KindCount]uint64)
-	for _, k := range all {
+	for k, err := range e.Kinds(ctx) {
+		if err != nil {
+			return fmt.Errorf("kinds: %w", err)
+		}
 		n := k.Count
 		k.Count = 0
 		got[k] += n
