@@ -18,9 +18,9 @@ func newBench(e *env) *cobra.Command {
 	var o bench.Options
 	var profile, killable string
 	c := &cobra.Command{
-		Use:   "bench [writes] [reads] [import]",
+		Use:   "bench [writes] [reads] [http] [import]",
 		Short: "Measure journals on this machine's disk",
-		Long: "Measure writes, reads and imports of journals that are made for it and removed, beside\n" +
+		Long: "Measure writes, reads, a server and imports of journals that are made for it and removed, beside\n" +
 			"what the same disk does with nothing but writes of 1 KB and a sync each. All groups run\n" +
 			"unless some are named. It takes some minutes, and about 3 GB of disk for a million events.\n\n" +
 			"With --output json or ndjson each row is an object {group, row, per_second, unit, p50_us, p99_us,\n" +
