@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -297,17 +296,4 @@ func tailsOf(parts []part) (tails []*tail) {
 		}
 	}
 	return tails
-}
-
-// runName returns the name of the run of some positions.
-func runName(first, next engine.Position) string {
-	return fmt.Sprintf("%s/%016x-%016x%s", Dir, uint64(first), uint64(next), runSuffix)
-}
-
-const runSuffix = ".idx"
-
-func isRunName(name string) bool {
-	var first, next uint64
-	n, err := fmt.Sscanf(strings.TrimSuffix(name, runSuffix), "%016x-%016x", &first, &next)
-	return n == 2 && err == nil && runName(engine.Position(first), engine.Position(next)) == Dir+"/"+name
 }
