@@ -100,18 +100,18 @@ func TestTiers(t *testing.T) {
 			}
 			return 4 << 10
 		}, 45, 6, 1, 0},
-		{"sessions", 20_000, func(i int) int { // some full tails, then what is left at close
+		{"sessions", 5_000, func(i int) int { // some full tails, then what is left at close
 			if i%5 == 4 {
 				return 4<<10 + rng.IntN(60<<10)
 			}
 			return 64 << 10
 		}, 48, 6.5, 1, 0},
-		{"of every size", 20_000, func(int) int { return 1 << rng.IntN(17) }, manyRuns, 7.5, 1, 0}, // no index is written so, nor as the next ones
-		{"up and up again", 20_000, func(i int) int { return 1 << (i % 17) }, manyRuns, 7.5, 1, 0},
-		{"down and down again", 20_000, func(i int) int { return 1 << (16 - i%17) }, manyRuns, 7.5, 1, 0},
-		{"seven of each up", 20_000, func(i int) int { return 1 << (3 * (i / 7 % 6)) }, manyRuns, 7.5, 1, 0},
-		{"seven of each down", 20_000, func(i int) int { return 1 << (3 * (5 - i/7%6)) }, manyRuns, 7.5, 1, 0},
-		{"large and small", 20_000, func(i int) int { return []int{1, 64 << 10}[i%2] }, 40, 6.5, 1, 0},
+		{"of every size", 5_000, func(int) int { return 1 << rng.IntN(17) }, manyRuns, 6.5, 1, 0}, // no index is written so, nor as the next ones
+		{"up and up again", 5_000, func(i int) int { return 1 << (i % 17) }, manyRuns, 6.5, 1, 0},
+		{"down and down again", 5_000, func(i int) int { return 1 << (16 - i%17) }, manyRuns, 6.5, 1, 0},
+		{"seven of each up", 5_000, func(i int) int { return 1 << (3 * (i / 7 % 6)) }, manyRuns, 6.5, 1, 0},
+		{"seven of each down", 5_000, func(i int) int { return 1 << (3 * (5 - i/7%6)) }, manyRuns, 6.5, 1, 0},
+		{"large and small", 5_000, func(i int) int { return []int{1, 64 << 10}[i%2] }, 40, 6.5, 1, 0},
 		{"growing", 200, func(i int) int { return 1 + i*i }, 20, 4, 1, 0},
 		{"shrinking", 200, func(i int) int { return 1 + (200-i)*(200-i) }, 30, 4, 1, 0},
 		{"policies", 20_000, func(int) int { return 64 << 10 }, 3 * 8 * 4, 6, 3, 0},
@@ -147,7 +147,7 @@ func TestTiers(t *testing.T) {
 func TestTiersAdversary(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2)) // which of those that are as good
 	m := newTierModel()
-	for range 500 {
+	for range 300 {
 		size, most := 0, -1
 		for _, k := range rng.Perm(17) {
 			c := m.clone()
