@@ -159,7 +159,7 @@ func (p *pipeline) parseLoop() {
 
 // parse makes a line's event, with buf as room for its text.
 func (p *pipeline) parse(l *line, buf []byte) []byte {
-	buf, notes, err := p.format.Map(buf, l.text)
+	buf, notes, err := p.format.Map(buf, l.text, ingest.Input{})
 	if err != nil {
 		l.err = err
 		return buf

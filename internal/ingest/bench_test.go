@@ -32,7 +32,7 @@ func BenchmarkMap(b *testing.B) {
 			for b.Loop() {
 				for _, raw := range lines {
 					var err error
-					if dst, _, err = f.Map(dst[:0], raw); err != nil {
+					if dst, _, err = f.Map(dst[:0], raw, ingest.Input{}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -58,7 +58,7 @@ func BenchmarkImport(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if dst, _, err = f.Map(dst[:0], item.Raw); err != nil {
+			if dst, _, err = f.Map(dst[:0], item.Raw, ingest.Input{}); err != nil {
 				b.Fatal(err)
 			}
 		}

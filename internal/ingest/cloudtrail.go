@@ -76,7 +76,14 @@ type cloudTrail struct{}
 
 func (cloudTrail) Name() string { return "cloudtrail" }
 
-func (cloudTrail) Map(dst, raw []byte) ([]byte, Notes, error) {
+func (cloudTrail) Containers() []string { return []string{"Records"} }
+
+func (cloudTrail) recognizes(raw []byte) bool {
+	_, _, err := cloudTrail{}.Map(nil, raw, Input{})
+	return err == nil
+}
+
+func (cloudTrail) Map(dst, raw []byte, _ Input) ([]byte, Notes, error) {
 	s := sources.Get().(*source)
 	defer s.release()
 	var m [ctCount][]byte

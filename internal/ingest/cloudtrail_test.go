@@ -83,7 +83,7 @@ func TestCloudTrailCorpus(t *testing.T) {
 	defer file.Close()
 	items := readAll(t, file, nil)
 	for i, raw := range corpus(t) {
-		out, notes, err := f.Map(nil, items[i].Raw)
+		out, notes, err := f.Map(nil, items[i].Raw, ingest.Input{})
 		check(t, err)
 		var got event
 		check(t, json.Unmarshal(out, &got))
@@ -185,7 +185,7 @@ func TestCloudTrailMap(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			raw := base + tt.members + "}"
-			out, notes, err := f.Map([]byte("before "), []byte(raw))
+			out, notes, err := f.Map([]byte("before "), []byte(raw), ingest.Input{})
 			check(t, err)
 			want := "before " + baseOut + tt.want + `,"data":` + raw + tt.wantError + "}"
 			if diff := cmp.Diff(want, string(out)); diff != "" {
@@ -219,7 +219,7 @@ func TestCloudTrailLimits(t *testing.T) {
 		for over := range 2 {
 			// One character is an escape: limits count bytes without escapes.
 			text := `\u0041` + strings.Repeat("x", tt.limit-1+over)
-			out, notes, err := f.Map(nil, []byte(base+","+tt.before+text+tt.after+"}"))
+			out, notes, err := f.Map(nil, []byte(base+","+tt.before+text+tt.after+"}"), ingest.Input{})
 			check(t, err)
 			if got := bytes.Contains(out, []byte(tt.member+`"`+text)); got != (over == 0) || notes.Omitted != over {
 				t.Errorf("%s of %d bytes: present is %t, %d omitted", tt.name, tt.limit+over, got, notes.Omitted)
@@ -253,7 +253,7 @@ func TestCloudTrailRejects(t *testing.T) {
 	f := lookup(t, "cloudtrail")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			out, notes, err := f.Map([]byte("before"), []byte(tt.raw))
+			out, notes, err := f.Map([]byte("before"), []byte(tt.raw), ingest.Input{})
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -280,7 +280,7 @@ func TestCloudTrailSource(t *testing.T) {
 	} {
 		raw := `{"eventID":"1","eventTime":"2023-07-10T12:00:00Z","eventSource":"` + tt.source +
 			`","eventName":"` + strings.ReplaceAll(tt.name, `"`, `\"`) + `"}`
-		out, notes, err := f.Map(nil, []byte(raw))
+		out, notes, err := f.Map(nil, []byte(raw), ingest.Input{})
 		check(t, err)
 		var got event
 		check(t, json.Unmarshal(out, &got))
@@ -317,7 +317,7 @@ func TestCloudTrailTime(t *testing.T) {
 		"1688990400":                      false,
 	} {
 		raw := `{"eventID":"1","eventTime":"` + text + `","eventSource":"s.a","eventName":"Get"}`
-		if _, _, err := f.Map(nil, []byte(raw)); (err == nil) != want {
+		if _, _, err := f.Map(nil, []byte(raw), ingest.Input{}); (err == nil) != want {
 			t.Errorf("%s: %v, want taken: %t", text, err, want)
 		}
 	}
@@ -326,7 +326,7 @@ func TestCloudTrailTime(t *testing.T) {
 // TestCloudTrailLarge maps an event of many megabytes.
 func TestCloudTrailLarge(t *testing.T) {
 	raw := []byte(base + `,"requestParameters":{"x":"` + strings.Repeat(`a\n`, 4<<20) + `"}}`)
-	out, _, err := lookup(t, "cloudtrail").Map(nil, raw)
+	out, _, err := lookup(t, "cloudtrail").Map(nil, raw, ingest.Input{})
 	check(t, err)
 	if !bytes.HasSuffix(out, append(raw[:len(raw):len(raw)], '}')) {
 		t.Error("data is not the event")
@@ -335,7 +335,7 @@ func TestCloudTrailLarge(t *testing.T) {
 
 func TestJSONLines(t *testing.T) {
 	const raw = `{"type":"x", "position":7}`
-	out, notes, err := lookup(t, "jsonl").Map([]byte("before "), []byte(raw))
+	out, notes, err := lookup(t, "jsonl").Map([]byte("before "), []byte(raw), ingest.Input{})
 	if string(out) != "before "+raw || notes != (ingest.Notes{}) || err != nil {
 		t.Errorf("got %q, %+v, %v", out, notes, err)
 	}

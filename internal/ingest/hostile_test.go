@@ -142,7 +142,7 @@ func TestFault103Duplicates(t *testing.T) {
 	if len(items) != 1 || items[0].Err != nil {
 		t.Fatalf("items: %v", show(items))
 	}
-	out, _, err := lookup(t, "cloudtrail").Map(nil, items[0].Raw)
+	out, _, err := lookup(t, "cloudtrail").Map(nil, items[0].Raw, ingest.Input{})
 	check(t, err)
 	if !bytes.Contains(out, []byte(`"b":1,"b":2`)) {
 		t.Errorf("repeated names are gone: %s", out)
@@ -159,7 +159,7 @@ func TestFault100(t *testing.T) {
 	raw := `{"eventTime":"2023-07-10T12:00:00Z","userIdentity":{"type":Q,"arn":Q,"userName":Q},"resources":[{"type":Q,"ARN":Q}],` +
 		`"eventID":Q,"eventSource":Q,"eventName":Q,"sourceIPAddress":Q,"userAgent":Q,"errorCode":Q,"errorMessage":Q,"requestID":Q}`
 	raw = strings.ReplaceAll(raw, "Q", string(quoted))
-	out, _, err := f.Map(nil, []byte(raw))
+	out, _, err := f.Map(nil, []byte(raw), ingest.Input{})
 	check(t, err)
 	var e event
 	check(t, json.Unmarshal(out, &e))
@@ -182,7 +182,7 @@ func TestFault100(t *testing.T) {
 			for _, item := range readAll(t, strings.NewReader(input), nil) {
 				errs = append(errs, item.Err)
 			}
-			_, _, err := f.Map(nil, []byte(input))
+			_, _, err := f.Map(nil, []byte(input), ingest.Input{})
 			errs = append(errs, err)
 		}
 	}
@@ -285,7 +285,7 @@ func FuzzCloudTrail(f *testing.F) {
 	}
 	format := lookup(f, "cloudtrail")
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		out, _, err := format.Map([]byte("before"), raw)
+		out, _, err := format.Map([]byte("before"), raw, ingest.Input{})
 		out, ok := bytes.CutPrefix(out, []byte("before"))
 		if !ok || err != nil && len(out) > 0 {
 			t.Fatalf("dst became %q", out)
