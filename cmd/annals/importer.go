@@ -93,7 +93,7 @@ func (p *pipeline) readFile(ctx context.Context, name string, read int64) (int64
 		defer f.Close() // read-only: nothing to lose
 		in = f
 	}
-	r, err := ingest.NewReader(in, nil)
+	r, err := ingest.NewReader(in, &ingest.Options{Containers: p.format.Containers()})
 	if err != nil {
 		return 0, p.send(ctx, &chunk{err: &inputError{name, err}})
 	}

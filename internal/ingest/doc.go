@@ -8,7 +8,7 @@
 //
 //	format, err := ingest.Lookup("cloudtrail")
 //	...
-//	r, err := ingest.NewReader(file, nil)
+//	r, err := ingest.NewReader(file, &ingest.Options{Containers: format.Containers()})
 //	...
 //	for {
 //		item, err := r.Next()

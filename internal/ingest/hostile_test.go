@@ -242,7 +242,7 @@ func FuzzReader(f *testing.F) {
 
 // readFuzz reads to the end and checks every item.
 func readFuzz(t *testing.T, input io.Reader, opts *ingest.Options) (shown []string, err error) {
-	r, err := ingest.NewReader(input, opts)
+	r, err := ingest.NewReader(input, withRecords(opts))
 	if err != nil {
 		return nil, err
 	}

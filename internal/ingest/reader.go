@@ -31,6 +31,11 @@ type Options struct {
 	// about the memory that decoding takes. Zero means 128 MiB, the most that the
 	// zstd command decodes unasked. It may not exceed 1 GiB.
 	MaxWindowBytes int
+
+	// Containers are the names of members whose array, in an outermost object,
+	// holds the values, such as Records or items. Without names, objects are values
+	// themselves. At most 64.
+	Containers []string
 }
 
 func (o *Options) withDefaults() (Options, error) {
@@ -46,6 +51,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if d.MaxWindowBytes < 1<<10 || d.MaxWindowBytes > limit {
 		return d, fmt.Errorf("MaxWindowBytes is %d, want 0 or %d to %d", d.MaxWindowBytes, 1<<10, limit)
+	}
+	if len(d.Containers) > maxContainers {
+		return d, fmt.Errorf("%d Containers, at most %d", len(d.Containers), maxContainers)
 	}
 	return d, nil
 }
@@ -65,7 +73,7 @@ const (
 	unknown   shape = iota
 	sequence        // values after one another
 	arrays          // arrays whose elements are the values
-	envelopes       // objects with a Records array whose elements are the values
+	envelopes       // objects with a container, an array whose elements are the values
 )
 
 // A place is where the reader stands between two values.
@@ -80,8 +88,8 @@ const (
 
 // A Reader splits a stream into JSON values. It takes, by what the stream begins
 // with, one value a line or values in any other layout after one another; arrays
-// of values; and objects with a Records array of values, as CloudTrail delivers
-// them, whose other members it skips. Arrays and envelopes are read element by
+// of values; and objects with a container, an array of values under one of the names
+// in [Options.Containers], whose other members it skips. Arrays and envelopes are read element by
 // element and may follow one another. gzip (of any number of members) and zstd
 // are decompressed; a UTF-8 byte order mark at the start is skipped.
 //
@@ -101,8 +109,9 @@ type Reader struct {
 	place place
 	ended error // what Next returns from now on
 
-	outer  scanner // of the object around the Records array
-	nested bool    // outer is in use
+	hunt   []string // names of containers
+	outer  scanner  // of the object around the container
+	nested bool     // outer is in use
 
 	some   bool // a value was good
 	spread bool // one of them spanned lines
@@ -121,7 +130,7 @@ func NewReader(r io.Reader, opts *Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	rd := &Reader{input: input, win: newWindow(plain, o.MaxValueBytes)}
+	rd := &Reader{input: input, win: newWindow(plain, o.MaxValueBytes), hunt: o.Containers}
 	for rd.win.end < 3 && rd.win.fill() {
 	}
 	switch head := rd.win.ahead(); {
@@ -202,12 +211,14 @@ func (r *Reader) mark() Item {
 func (r *Reader) value(c byte) (Item, bool, error) {
 	item := r.mark()
 	var s scanner
-	s.hunt = c == '{' && r.place == atTop && (r.shape == unknown || r.shape == envelopes)
+	if c == '{' && r.place == atTop && (r.shape == unknown || r.shape == envelopes) {
+		s.hunt = r.hunt
+	}
 	head, st, err := r.walk(&s, nil)
 	if err != nil {
 		return r.bad(item, head, err)
 	}
-	if st == records {
+	if st == entered {
 		return r.enter(s)
 	}
 	item.Raw = r.win.buf[r.win.start:r.win.pos]
@@ -255,7 +266,7 @@ func (r *Reader) walk(s *scanner, head []byte) ([]byte, status, error) {
 	}
 }
 
-// enter goes into the Records array of the object that s has read so far.
+// enter goes into the container of the object that s has read so far.
 func (r *Reader) enter(s scanner) (Item, bool, error) {
 	r.win.take()
 	r.outer, r.nested = s, true
@@ -263,7 +274,7 @@ func (r *Reader) enter(s scanner) (Item, bool, error) {
 	return Item{}, false, nil
 }
 
-// leave skips what follows the Records array in its object.
+// leave skips what follows the container in its object.
 func (r *Reader) leave() (Item, bool, error) {
 	item := r.mark()
 	_, st, err := r.walk(&r.outer, []byte{})
@@ -271,7 +282,7 @@ func (r *Reader) leave() (Item, bool, error) {
 		return r.bad(item, []byte{}, err)
 	}
 	r.win.take()
-	if st == records {
+	if st == entered {
 		r.place = atFirst
 		return Item{}, false, nil
 	}
