@@ -125,21 +125,30 @@ func NewReader(r io.Reader, opts *Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	input := &counter{r: r}
-	plain, err := open(input, o.MaxWindowBytes)
+	input, win, err := openWindow(r, &o)
 	if err != nil {
 		return nil, err
 	}
-	rd := &Reader{input: input, win: newWindow(plain, o.MaxValueBytes), hunt: o.Containers}
-	for rd.win.end < 3 && rd.win.fill() {
+	return &Reader{input: input, win: win, hunt: o.Containers}, nil
+}
+
+// openWindow returns a window on the plain text of r, behind a byte order mark.
+func openWindow(r io.Reader, o *Options) (*counter, window, error) {
+	input := &counter{r: r}
+	plain, err := open(input, o.MaxWindowBytes)
+	if err != nil {
+		return nil, window{}, err
 	}
-	switch head := rd.win.ahead(); {
+	win := newWindow(plain, o.MaxValueBytes)
+	for win.end < 3 && win.fill() {
+	}
+	switch head := win.ahead(); {
 	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
-		rd.win.skip(3)
+		win.skip(3)
 	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
-		return nil, errors.New("input is UTF-16, want UTF-8")
+		return nil, window{}, errors.New("input is UTF-16, want UTF-8")
 	}
-	return rd, nil
+	return input, win, nil
 }
 
 // InputBytes returns how many bytes were read from the underlying reader, before
