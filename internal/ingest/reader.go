@@ -64,6 +64,14 @@ type Item struct {
 	Offset int64  // where it starts, in bytes of the decompressed input
 	Raw    []byte // valid until the next call; if Err is set, at most its first 32 KiB
 	Err    error  // why it cannot be used; nil if Raw is one JSON value
+	Joined int    // values that follow it and are part of Raw
+}
+
+// An ItemReader reads the values of an input one after another, as [Reader] and
+// [CSVReader] do.
+type ItemReader interface {
+	Next() (Item, error)
+	InputBytes() int64
 }
 
 // A shape is what the first value says about the input.
