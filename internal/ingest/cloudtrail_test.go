@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -163,15 +164,15 @@ func TestCloudTrailMap(t *testing.T) {
 			want: `,"outcome":"success"`, omitted: 1},
 		{name: "resource without name", members: `,"resources":[{"type":"T","ARN":""}]`, want: `,"outcome":"success"`, omitted: 1},
 		{name: "resource is a string", members: `,"resources":["r"]`, want: `,"outcome":"success"`, omitted: 1},
-		{name: "no resource", members: `,"resources":[]`, want: `,"outcome":"success"`, omitted: 1},
-		{name: "resources is null", members: `,"resources":null`, want: `,"outcome":"success"`, omitted: 1},
+		{name: "no resource", members: `,"resources":[]`, want: `,"outcome":"success"`},
+		{name: "resources is null", members: `,"resources":null`, want: `,"outcome":"success"`},
 		{name: "resources is an object", members: `,"resources":{"type":"T","ARN":"r"}`, want: `,"outcome":"success"`, omitted: 1},
 
 		{name: "null members", members: `,"userIdentity":null,"sourceIPAddress":null,"userAgent":null,"errorCode":null,"requestID":null`,
-			want: `,"outcome":"success"`, omitted: 5},
+			want: `,"outcome":"success"`},
 		{name: "empty members", members: `,"userIdentity":{},"sourceIPAddress":"","userAgent":"","errorCode":"","requestID":""`,
-			want: `,"outcome":"success"`, omitted: 4},
-		{name: "members of wrong types", members: `,"userIdentity":[],"sourceIPAddress":1,"userAgent":{},"errorCode":403,"requestID":true`,
+			want: `,"outcome":"success"`},
+		{name: "members of wrong types", members: `,"userIdentity":[1],"sourceIPAddress":1,"userAgent":{"a":1},"errorCode":403,"requestID":true`,
 			want: `,"outcome":"failure"`, omitted: 5},
 		{name: "members with NUL", members: `,"sourceIPAddress":"\u0000","userAgent":"a\u0000"`, want: `,"outcome":"success"`, omitted: 2},
 		{name: "long members", members: `,"userIdentity":{"type":"` + long + `","arn":"` + long + `","principalId":"p","userName":"` + long +
@@ -232,9 +233,9 @@ func TestCloudTrailRejects(t *testing.T) {
 	const id, when, source, name = `"eventID":"1"`, `"eventTime":"2023-07-10T12:00:00Z"`, `"eventSource":"s3.a"`, `"eventName":"Get"`
 	x := strings.Repeat("x", 300)
 	tests := []struct{ name, raw, want string }{
-		{"empty", ``, "unexpected EOF"},
-		{"array", `[]`, "event is not an object but ["},
-		{"string", `"x"`, "event is not an object but string"},
+		{"empty", ``, "byte 0: unexpected EOF"},
+		{"array", `[]`, "event is not an object but an array"},
+		{"string", `"x"`, "event is not an object but a string"},
 		{"cut off", `{"a":`, "byte 5: unexpected EOF"},
 		{"two values", `{}{}`, "something follows the event"},
 		{"no members", `{}`, "eventID is missing"},
@@ -242,13 +243,13 @@ func TestCloudTrailRejects(t *testing.T) {
 		{"id is a number", `{"eventID":1}`, "eventID is not a string"},
 		{"id is empty", `{"eventID":""}`, "eventID is empty"},
 		{"id has a NUL", `{"eventID":"a\u0000"}`, "eventID contains a NUL"},
-		{"no time", `{` + id + `}`, "eventTime is missing"},
+		{"no time", `{` + id + `,` + source + `,` + name + `}`, "no usable time: want eventTime | rfc3339"},
 		{"no source", `{` + id + `,` + when + `}`, "eventSource is missing"},
 		{"no name", `{` + id + `,` + when + `,` + source + `}`, "eventName is missing"},
 		{"long id", `{"eventID":"` + x + `",` + when + `,` + source + `,` + name + `}`, "eventID is 300 bytes, limit 255"},
 		{"long name", `{` + id + `,` + when + `,` + source + `,"eventName":"` + x + `"}`, "type would be 307 bytes, limit 200"},
-		{"no service", `{` + id + `,` + when + `,` + name + `,"eventSource":".com"}`, `eventSource ".com" names no service`},
-		{"not a time", `{` + id + `,` + source + `,` + name + `,"eventTime":"now\n"}`, `eventTime "now\n" is not an RFC 3339 time`},
+		{"no service", `{` + id + `,` + when + `,` + name + `,"eventSource":".com"}`, "no type: want aws.{eventSource | before .}.{eventName}"},
+		{"not a time", `{` + id + `,` + source + `,` + name + `,"eventTime":"now\n"}`, `no usable time: "now\n", want eventTime | rfc3339`},
 	}
 	f := lookup(t, "cloudtrail")
 	for _, tt := range tests {
@@ -342,8 +343,8 @@ func TestJSONLines(t *testing.T) {
 }
 
 func TestLookup(t *testing.T) {
-	if diff := cmp.Diff([]string{"cloudtrail", "jsonl"}, ingest.Names()); diff != "" {
-		t.Errorf("names differ (-want +got):\n%s", diff)
+	if names := ingest.Names(); !slices.IsSorted(names) || !slices.Contains(names, "cloudtrail") || !slices.Contains(names, "jsonl") {
+		t.Errorf("names are %q", names)
 	}
 	for _, name := range ingest.Names() {
 		if got := lookup(t, name).Name(); got != name {
@@ -351,7 +352,7 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	_, err := ingest.Lookup("csv\n")
-	if want := `unknown format "csv\n", want cloudtrail or jsonl`; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
+	if err == nil || !strings.HasPrefix(err.Error(), `unknown format "csv\n", want `) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -2,9 +2,7 @@ package ingest
 
 import (
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 )
 
 // A Format turns source values into event JSON. Its methods may be called
@@ -55,38 +53,10 @@ type recognizer interface {
 	recognizes(raw []byte) bool
 }
 
-// formats are the built-in formats, by name.
-var formats = []Format{cloudTrail{}, jsonLines{}}
-
-// Lookup returns the built-in format with the given name.
-func Lookup(name string) (Format, error) {
-	for _, f := range formats {
-		if f.Name() == name {
-			return f, nil
-		}
-	}
-	return nil, fmt.Errorf("unknown format %.40q, want %s", name, strings.Join(Names(), " or "))
-}
-
-// Names returns the names that [Lookup] knows, sorted.
-func Names() []string {
-	var names []string
-	for _, f := range formats {
-		names = append(names, f.Name())
-	}
-	slices.Sort(names)
-	return names
-}
-
-// ParseMapping reads a user's mapping file.
-func ParseMapping(text []byte) (Format, error) {
-	return nil, errors.New("read mapping: this version has built-in formats only")
-}
-
 // Detect returns the built-in formats that samples look like, best first.
 func Detect(samples [][]byte) []Guess {
 	var guesses []Guess
-	for _, f := range formats {
+	for _, f := range formats() {
 		r, ok := f.(recognizer)
 		if !ok {
 			continue

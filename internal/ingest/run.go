@@ -1,0 +1,379 @@
+package ingest
+
+import (
+	"bytes"
+	"strconv"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A run maps one value. It holds memory to reuse: take one from runs and give it
+// back with release.
+type run struct {
+	m       *mapping
+	values  [][]byte // what the paths lead to, by slot; that of slot 0 means nothing
+	vars    []memo
+	scratch []byte // texts made on the way
+	omitted int
+	badTime []byte // a source time that could not be used
+}
+
+// A memo is the value of a variable, once known.
+type memo struct {
+	known bool
+	value value
+	found found
+}
+
+// A value is a text that an expression came to.
+type value struct {
+	raw  []byte // the JSON string that says it; nil if none does yet
+	text []byte
+}
+
+// found says what an expression came to.
+type found uint8
+
+const (
+	nothing  found = iota
+	unusable       // something that is not what the member takes
+	usable
+)
+
+var runs = sync.Pool{New: func() any { return new(run) }}
+
+// start readies r for a mapping.
+func (r *run) start(m *mapping) {
+	r.m = m
+	r.values = sized(r.values, m.slots+1)
+	r.vars = sized(r.vars, len(m.vars))
+	r.omitted, r.badTime = 0, nil
+}
+
+// sized returns n zero elements, in the memory of s if it is enough.
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// release gives r back; no value of it is to be used any more.
+func (r *run) release() {
+	clear(r.values)
+	clear(r.vars)
+	r.scratch = r.scratch[:0]
+	if cap(r.scratch) > bufferBytes {
+		r.scratch = nil
+	}
+	r.m, r.badTime = nil, nil
+	runs.Put(r)
+}
+
+// read goes over the value at w's place and keeps what the paths from n lead to,
+// the last if there are several. Something where a path should go on, but cannot,
+// is counted.
+func (r *run) read(w *walker, n *node) error {
+	w.space()
+	if w.pos == len(w.in) {
+		return w.unexpected("a value")
+	}
+	from := w.pos
+	var err error
+	switch c := w.in[from]; {
+	case c == '{' && n.edges != nil:
+		err = r.readObject(w, n)
+	case c == '[' && n.picks != nil:
+		err = r.readArray(w, n)
+	default:
+		_, err = w.skip()
+		if err == nil && n.slot|n.top == 0 && !n.lax && says(w.in[from:w.pos]) {
+			r.omitted++
+		}
+	}
+	if err == nil {
+		r.values[n.slot] = w.in[from:w.pos]
+		r.values[n.top] = w.in[from:w.pos]
+	}
+	return err
+}
+
+func (r *run) readObject(w *walker, n *node) error {
+	for first := true; ; first = false {
+		name, done, err := w.member(first)
+		if done || err != nil {
+			return err
+		}
+		if to := n.member(name); to != nil {
+			err = r.read(w, to)
+		} else {
+			_, err = w.skip()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) readArray(w *walker, n *node) error {
+	var taken [maxPicks]bool
+	for i := 0; ; i++ {
+		done, err := w.next(i == 0, ']')
+		if done || err != nil {
+			return err
+		}
+		from, err := w.skip()
+		if err != nil {
+			return err
+		}
+		end := w.pos
+		for k := range n.picks {
+			p := &n.picks[k]
+			if taken[k] || !p.takes(i, w.in[from:end]) {
+				continue
+			}
+			taken[k] = true
+			w.pos = from
+			if err := r.read(w, p.to); err != nil {
+				return err
+			}
+		}
+		w.pos = end
+	}
+}
+
+// unquote returns what the JSON string raw says.
+func (r *run) unquote(raw []byte) ([]byte, bool) {
+	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return inner, true
+	}
+	from := len(r.scratch)
+	to, err := jsontext.AppendUnquote(r.scratch, raw)
+	if err != nil {
+		return nil, false
+	}
+	r.scratch = to
+	return r.scratch[from:], true
+}
+
+// first returns what the first expression comes to that comes to something usable,
+// and counts those before it that found something else.
+func (r *run) first(exprs []expr, take func(value) bool) (value, found) {
+	f := nothing
+	for i := range exprs {
+		v, got := r.expr(&exprs[i])
+		if got == usable && take != nil && !take(v) {
+			got = unusable
+		}
+		switch got {
+		case usable:
+			return v, usable
+		case unusable:
+			f = unusable
+			r.omitted++
+		}
+	}
+	return value{}, f
+}
+
+// expr returns what one alternative comes to.
+func (r *run) expr(e *expr) (value, found) {
+	if !r.holds(e.when) {
+		return value{}, nothing
+	}
+	if len(e.parts) == 1 && e.parts[0].operand != nil {
+		return r.operand(e.parts[0].operand)
+	}
+	v, f := r.template(e)
+	for i := range e.steps {
+		if f != usable {
+			break
+		}
+		v, f = r.step(&e.steps[i], v)
+	}
+	return v, f
+}
+
+// template joins the parts; if one of them is nothing the whole is.
+func (r *run) template(e *expr) (value, found) {
+	if len(e.parts) == 1 {
+		return value{text: e.parts[0].literal}, usable
+	}
+	var texts [maxParts][]byte
+	for i, p := range e.parts {
+		texts[i] = p.literal
+		if p.operand != nil {
+			v, f := r.operand(p.operand)
+			if f != usable {
+				return value{}, f
+			}
+			texts[i] = v.text
+		}
+	}
+	from := len(r.scratch)
+	for i := range e.parts {
+		r.scratch = append(r.scratch, texts[i]...)
+	}
+	return value{text: r.scratch[from:]}, usable
+}
+
+// operand returns the value of a path or variable after its steps.
+func (r *run) operand(o *operand) (value, found) {
+	var v value
+	var f found
+	if o.slot == 0 {
+		v, f = r.variable(o.variable)
+	} else {
+		v, f = r.source(r.values[o.slot], o)
+	}
+	for i := range o.steps {
+		if f != usable {
+			return value{}, f
+		}
+		v, f = r.step(&o.steps[i], v)
+	}
+	return v, f
+}
+
+func (r *run) variable(i int) (value, found) {
+	m := &r.vars[i]
+	if !m.known {
+		m.value, m.found = r.first(r.m.vars[i], nil)
+		m.known = true
+	}
+	return m.value, m.found
+}
+
+// source returns a value of the source as a text.
+func (r *run) source(raw []byte, o *operand) (value, found) {
+	if !says(raw) {
+		return value{}, nothing
+	}
+	v := value{text: raw}
+	switch raw[0] {
+	case '"':
+		text, ok := r.unquote(raw)
+		if !ok {
+			return v, unusable
+		}
+		v = value{raw, text}
+	case '[':
+		if o.join == nil {
+			return v, unusable
+		}
+		return r.join(raw, o.join)
+	case '{':
+		return v, unusable
+	default:
+		if !o.numbers {
+			return v, unusable
+		}
+	}
+	if r.m.isEmpty(v.text) {
+		return value{}, nothing
+	}
+	return v, usable
+}
+
+// join joins the strings, numbers and booleans of an array.
+func (r *run) join(raw []byte, with []byte) (value, found) {
+	w := walker{in: raw}
+	var out []byte
+	for first := true; ; first = false {
+		done, err := w.next(first, ']')
+		if err != nil {
+			return value{}, unusable
+		}
+		if done {
+			break
+		}
+		from, err := w.skip()
+		if err != nil {
+			return value{}, unusable
+		}
+		v, f := r.source(raw[from:w.pos], &operand{numbers: true})
+		if f == unusable {
+			return value{}, unusable
+		}
+		if f == usable {
+			if len(out) > 0 {
+				out = append(out, with...)
+			}
+			out = append(out, v.text...)
+		}
+	}
+	if len(out) == 0 {
+		return value{}, nothing
+	}
+	return value{text: out}, usable
+}
+
+// holds reports whether all conditions do.
+func (r *run) holds(conds []cond) bool {
+	for i := range conds {
+		if !r.cond(&conds[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) cond(c *cond) bool {
+	if c.op == opThere {
+		return r.there(&c.operand) != c.not
+	}
+	v, f := r.operand(&c.operand)
+	if f != usable {
+		return (c.op == opDiffers) != c.not
+	}
+	return c.matches(v.text) != c.not
+}
+
+// there reports whether an operand says anything, of whatever type.
+func (r *run) there(o *operand) bool {
+	if o.slot != 0 && len(o.steps) == 0 {
+		raw := r.values[o.slot]
+		return says(raw) && !r.m.isEmpty(plain(raw))
+	}
+	_, f := r.operand(o)
+	return f != nothing
+}
+
+// matches compares a text that is there.
+func (c *cond) matches(text []byte) bool {
+	switch c.op {
+	case opEquals:
+		return string(text) == c.texts[0]
+	case opDiffers:
+		return string(text) != c.texts[0]
+	case opStarts:
+		return len(text) >= len(c.texts[0]) && string(text[:len(c.texts[0])]) == c.texts[0]
+	case opEnds:
+		return len(text) >= len(c.texts[0]) && string(text[len(text)-len(c.texts[0]):]) == c.texts[0]
+	case opContains:
+		return bytes.Contains(text, []byte(c.texts[0]))
+	case opIn:
+		for _, t := range c.texts {
+			if string(text) == t {
+				return true
+			}
+		}
+		return false
+	}
+	n, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
+		return false
+	}
+	switch c.op {
+	case opLess:
+		return n < c.number
+	case opAtMost:
+		return n <= c.number
+	case opMore:
+		return n > c.number
+	}
+	return n >= c.number
+}

@@ -1,0 +1,221 @@
+package ingest
+
+import (
+	"strings"
+	"time"
+)
+
+// A timeForm is how a source writes a time.
+type timeForm struct {
+	kind   timeKind
+	layout string // of timeLayout
+	utc    bool   // a time without a zone is UTC
+}
+
+type timeKind uint8
+
+const (
+	timeRFC3339  timeKind = iota
+	timeDate              // as RFC 3339, more loosely
+	timeLayout            // as the standard library's layouts say
+	timeSeconds           // since 1970
+	timeMillis            // since 1970
+	timeMicros            // since 1970
+	timeNanos             // since 1970
+	timeFiletime          // 100 ns since 1601
+)
+
+// time makes a text an RFC 3339 time. One that has this form already stays as
+// the source has it.
+func (r *run) time(form *timeForm, v value) (value, found) {
+	ok := false
+	switch form.kind {
+	case timeRFC3339:
+		if ok = isTime(v.text); ok {
+			return v, usable
+		}
+	case timeDate:
+		from := len(r.scratch)
+		if r.scratch, ok = appendDate(r.scratch, v.text, form.utc); ok {
+			return value{text: r.scratch[from:]}, usable
+		}
+	case timeLayout:
+		t, err := time.Parse(form.layout, string(v.text))
+		if ok = err == nil; ok {
+			v, ok = r.formatTime(t)
+		}
+	default:
+		t, isNumber := epochTime(form.kind, v.text)
+		if ok = isNumber; ok {
+			v, ok = r.formatTime(t)
+		}
+	}
+	if !ok {
+		if r.badTime == nil {
+			r.badTime = v.text
+		}
+		return value{}, unusable
+	}
+	return v, usable
+}
+
+// formatTime writes a time in UTC; false if RFC 3339 has no form for its year.
+func (r *run) formatTime(t time.Time) (value, bool) {
+	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
+		return value{}, false
+	}
+	from := len(r.scratch)
+	r.scratch = t.AppendFormat(r.scratch, time.RFC3339Nano)
+	return value{text: r.scratch[from:]}, true
+}
+
+// epochShift is how many decimal digits of a number are below the second.
+var epochShift = map[timeKind]int{timeSeconds: 0, timeMillis: 3, timeMicros: 6, timeNanos: 9, timeFiletime: 7}
+
+// filetimeEpoch is 1970 in seconds since 1601.
+const filetimeEpoch = 11_644_473_600
+
+// epochTime reads a decimal number of units. Digits below a nanosecond are cut off.
+func epochTime(kind timeKind, text []byte) (time.Time, bool) {
+	s, negative := strings.CutPrefix(string(text), "-")
+	whole, part, _ := strings.Cut(s, ".")
+	shift := epochShift[kind]
+	if len(whole) == 0 || len(whole) > 20 || len(part) > 20 || !digitsOnly(whole+part) {
+		return time.Time{}, false
+	}
+	if pad := shift + 1 - len(whole); pad > 0 {
+		whole = strings.Repeat("0", pad) + whole
+	}
+	fraction := (whole[len(whole)-shift:] + part + "000000000")[:9]
+	whole = strings.TrimLeft(whole[:len(whole)-shift], "0")
+	if len(whole) > 12 {
+		return time.Time{}, false // beyond the year 9999 by far
+	}
+	seconds, nanos := decimal(whole), decimal(fraction)
+	if negative {
+		seconds, nanos = -seconds, -nanos
+	}
+	if kind == timeFiletime {
+		seconds -= filetimeEpoch
+	}
+	return time.Unix(seconds, nanos), true
+}
+
+func digitsOnly(text string) bool {
+	return strings.Trim(text, "0123456789") == ""
+}
+
+// decimal reads at most 12 digits.
+func decimal(digits string) (n int64) {
+	for _, c := range []byte(digits) {
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+// dateLen is the length of a date and a time of seconds.
+const dateLen = len("2006-01-02T15:04:05")
+
+// appendDate appends the RFC 3339 form of a date and time that may have a space
+// for the T, a comma for the point, more than nine fraction digits, which are cut
+// off, and a zone like +0100, +01 or UTC, with or without a space before; or, if
+// utc, none.
+func appendDate(dst, text []byte, utc bool) ([]byte, bool) {
+	from := len(dst)
+	if len(text) < dateLen || text[10] != ' ' && text[10]|0x20 != 't' {
+		return dst, false
+	}
+	dst = append(dst, text[:dateLen]...)
+	dst[from+10] = 'T'
+	rest := text[dateLen:]
+	if len(rest) > 0 && (rest[0] == '.' || rest[0] == ',') {
+		n := 1
+		for n < len(rest) && '0' <= rest[n] && rest[n] <= '9' {
+			n++
+		}
+		dst = append(dst, '.')
+		dst = append(dst, rest[1:min(n, 10)]...)
+		rest = rest[n:]
+	}
+	zone, ok := zoneOf(string(rest), utc)
+	if !ok {
+		return dst[:from], false
+	}
+	dst = append(dst, zone...)
+	if !isTime(dst[from:]) {
+		return dst[:from], false
+	}
+	return dst, true
+}
+
+// zoneOf returns a zone in the form of RFC 3339.
+func zoneOf(text string, utc bool) (string, bool) {
+	text = strings.TrimPrefix(text, " ")
+	switch text {
+	case "":
+		return "Z", utc
+	case "Z", "z", "UTC", "GMT":
+		return "Z", true
+	}
+	switch len(text) {
+	case len("+01"):
+		text += ":00"
+	case len("+0100"):
+		text = text[:3] + ":" + text[3:]
+	}
+	return text, isOffset(text)
+}
+
+// isTime reports whether text is an RFC 3339 time of at most nanoseconds, with a
+// capital T and Z.
+func isTime(text []byte) bool {
+	if len(text) <= dateLen || text[10] != 'T' || !isDate(text[:dateLen]) {
+		return false
+	}
+	zone := text[dateLen:]
+	if zone[0] == '.' {
+		n := 1
+		for n < len(zone) && '0' <= zone[n] && zone[n] <= '9' {
+			n++
+		}
+		if n == 1 || n > 10 {
+			return false
+		}
+		zone = zone[n:]
+	}
+	return string(zone) == "Z" || isOffset(string(zone))
+}
+
+// isDate reports whether text is the date and time of a second that exists, with
+// any character between the two.
+func isDate(text []byte) bool {
+	for i, c := range []byte("0000-00-00T00:00:00") {
+		switch {
+		case c == '0' && (text[i] < '0' || text[i] > '9'), c != '0' && i != 10 && text[i] != c:
+			return false
+		}
+	}
+	two := func(i int) int { return int(text[i]-'0')*10 + int(text[i+1]-'0') }
+	year, month, day := two(0)*100+two(2), two(5), two(8)
+	return 1 <= month && month <= 12 && 1 <= day && day <= daysIn(year, month) &&
+		two(11) < 24 && two(14) < 60 && two(17) < 60
+}
+
+func daysIn(year, month int) int {
+	switch month {
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	case 4, 6, 9, 11:
+		return 30
+	}
+	return 31
+}
+
+// isOffset reports whether zone is a numeric offset.
+func isOffset(zone string) bool {
+	return len(zone) == len("+00:00") && (zone[0] == '+' || zone[0] == '-') && zone[3] == ':' &&
+		digitsOnly(zone[1:3]) && digitsOnly(zone[4:]) && zone[1:3] <= "23" && zone[4:] <= "59"
+}
