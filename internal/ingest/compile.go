@@ -15,7 +15,7 @@ import (
 // Limits of a mapping file.
 const (
 	maxMappingBytes = 256 << 10
-	maxAlternatives = 64    // for one member
+	maxAlternatives = 128   // for one member
 	maxNamed        = 256   // variables, tables, groups
 	maxTableRows    = 4_096 // of one table
 )
@@ -45,9 +45,15 @@ func (e *mappingError) Error() string {
 
 func (e *mappingError) Unwrap() error { return e.err }
 
-// at places an error, unless it has a place already.
+// at places an error, as far as it has no place already.
 func at(n *yaml.Node, member string, err error) error {
-	if _, ok := errors.AsType[*mappingError](err); ok || err == nil {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*mappingError](err); ok {
+		if e.member == "" {
+			e.member = member
+		}
 		return err
 	}
 	return &mappingError{n.Line, member, err}
@@ -104,7 +110,25 @@ func (c *compiler) file(n *yaml.Node) error {
 		}
 	}
 	c.m.findID()
+	c.m.inner = make([]bool, c.m.slots+1)
+	c.m.findInner(c.m.trie)
 	return nil
+}
+
+// findInner notes the slots whose values other paths go through.
+func (m *mapping) findInner(n *node) {
+	if len(n.edges) > 0 || len(n.picks) > 0 {
+		m.inner[n.slot], m.inner[n.top] = true, true
+	}
+	for _, edges := range n.edges {
+		for _, e := range edges {
+			m.findInner(e.to)
+		}
+	}
+	for _, p := range n.picks {
+		m.findInner(p.to)
+	}
+	m.inner[0] = false
 }
 
 // findID notes the path of the id if events must have it.
@@ -523,7 +547,7 @@ func (c *compiler) groups(m member, n *yaml.Node, path string) ([]group, error) 
 func (c *compiler) group(m member, n *yaml.Node, path string) (g group, err error) {
 	known := []string{"when"}
 	if m.kind == memberObjects {
-		known = append(known, "each")
+		known = append(known, "each", "skip")
 	}
 	for _, f := range m.fields {
 		known = append(known, f.name)
@@ -547,6 +571,11 @@ func (c *compiler) group(m member, n *yaml.Node, path string) (g group, err erro
 			return g, at(e, path+".each", err)
 		}
 		defer c.leave(&g)
+	}
+	if n := values["skip"]; n != nil {
+		if g.skip, err = strconv.Atoi(n.Value); err != nil || g.skip < 0 || g.each == 0 {
+			return g, at(n, path+".skip", errors.New("want the number of elements of each to leave out"))
+		}
 	}
 	for _, f := range m.fields {
 		if v := values[f.name]; v != nil {

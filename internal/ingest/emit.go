@@ -59,9 +59,11 @@ func (r *run) appendID(dst []byte) ([]byte, error) {
 }
 
 func (r *run) appendTime(dst []byte, in Input) ([]byte, error) {
+	omitted := r.omitted
 	v, f := r.first(r.m.time, nil)
 	switch {
 	case f == usable:
+		r.omitted = omitted // alternatives are forms, too
 	case in.Time != "":
 		if !isTime([]byte(in.Time)) {
 			return nil, fmt.Errorf("time given for the event, %.40q, is not in RFC 3339 form", in.Time)
@@ -229,8 +231,8 @@ func (r *run) each(dst []byte, o *output, g *group, n *int) []byte {
 		return dst
 	}
 	w := walker{in: raw}
-	for first := true; ; first = false {
-		if done, err := w.next(first, ']'); done || err != nil {
+	for i := 0; ; i++ {
+		if done, err := w.next(i == 0, ']'); done || err != nil {
 			return dst
 		}
 		for _, slot := range g.slots {
@@ -239,7 +241,9 @@ func (r *run) each(dst []byte, o *output, g *group, n *int) []byte {
 		if err := r.read(&w, g.trie); err != nil {
 			return dst
 		}
-		dst = r.element(dst, o, g, n)
+		if i >= g.skip {
+			dst = r.element(dst, o, g, n)
+		}
 	}
 }
 

@@ -12,8 +12,9 @@ type mapping struct {
 	name       string
 	title      string
 	containers []string
-	trie       *node // of all paths
-	slots      int   // how many values the paths lead to
+	trie       *node  // of all paths
+	slots      int    // how many values the paths lead to
+	inner      []bool // by slot: other paths go on from there
 	empty      []string
 	require    []required
 	detect     [][]cond // any, each of which holds if all its conditions do
@@ -62,6 +63,7 @@ type condOp uint8
 
 const (
 	opThere condOp = iota
+	opHas
 	opEquals
 	opDiffers
 	opIn
@@ -95,6 +97,7 @@ type output struct {
 type group struct {
 	when   []cond
 	each   int   // slot of an array whose elements are each an object; 0: just one
+	skip   int   // so many elements first
 	trie   *node // of the paths within an element
 	slots  []int // of those paths
 	fields []output

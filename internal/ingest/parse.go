@@ -322,12 +322,18 @@ var comparisons = []struct {
 	{" <= ", opAtMost}, {" < ", opLess}, {" >= ", opAtLeast}, {" > ", opMore},
 }
 
-// cond reads a condition: an operand that must be there, or a comparison; after
-// not, the contrary.
+// cond reads a condition: an operand that must say something, a path that has to
+// be there whatever it says, or a comparison; after not, the contrary.
 func (p *exprParser) cond(text string) (cond, error) {
 	var c cond
 	text = strings.TrimSpace(text)
 	text, c.not = strings.CutPrefix(text, "not ")
+	if path, ok := strings.CutPrefix(text, "has "); ok {
+		var err error
+		c.op = opHas
+		c.operand.slot, err = p.path(strings.TrimSpace(path))
+		return c, err
+	}
 	left, right := text, ""
 	for _, cmp := range comparisons {
 		if before, after, ok := cutUnquoted(text, cmp.sign); ok && len(before) < len(left) {

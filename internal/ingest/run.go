@@ -261,12 +261,12 @@ func (r *run) source(raw []byte, o *operand) (value, found) {
 		}
 		v = value{raw, text}
 	case '[':
-		if o.join == nil {
-			return v, unusable
+		if o.join != nil {
+			return r.join(raw, o.join)
 		}
-		return r.join(raw, o.join)
+		return v, r.container(o)
 	case '{':
-		return v, unusable
+		return v, r.container(o)
 	default:
 		if !o.numbers {
 			return v, unusable
@@ -276,6 +276,15 @@ func (r *run) source(raw []byte, o *operand) (value, found) {
 		return value{}, nothing
 	}
 	return v, usable
+}
+
+// container says what an object or array is where a text was expected: nothing to
+// speak of if other paths go on from there.
+func (r *run) container(o *operand) found {
+	if r.m.inner[o.slot] {
+		return nothing
+	}
+	return unusable
 }
 
 // join joins the strings, numbers and booleans of an array.
@@ -322,8 +331,11 @@ func (r *run) holds(conds []cond) bool {
 }
 
 func (r *run) cond(c *cond) bool {
-	if c.op == opThere {
+	switch c.op {
+	case opThere:
 		return r.there(&c.operand) != c.not
+	case opHas:
+		return (r.values[c.operand.slot] != nil) != c.not
 	}
 	v, f := r.operand(&c.operand)
 	if f != usable {
