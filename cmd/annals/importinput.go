@@ -56,10 +56,21 @@ func (f *importFile) raw() (io.Reader, io.Closer, error) {
 
 // items returns a reader of the values in a file of a format.
 func (f *importFile) items(raw io.Reader, format ingest.Format) (ingest.ItemReader, error) {
+	var items ingest.ItemReader
+	var err error
 	if f.csv {
-		return ingest.NewCSVReader(raw, nil)
+		opts := new(ingest.CSVOptions)
+		if format.Name() == formJournald {
+			opts.Value = journaldCell
+		}
+		items, err = ingest.NewCSVReader(raw, opts)
+	} else {
+		items, err = ingest.NewReader(raw, &ingest.Options{Containers: format.Containers()})
 	}
-	return ingest.NewReader(raw, &ingest.Options{Containers: format.Containers()})
+	if err != nil {
+		return nil, err
+	}
+	return ingest.Join(format, items), nil
 }
 
 // isCSV reports whether a file's name is that of CSV.
