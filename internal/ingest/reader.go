@@ -70,7 +70,12 @@ type Item struct {
 // An ItemReader reads the values of an input one after another, as [Reader] and
 // [CSVReader] do.
 type ItemReader interface {
+	// Next returns the next value, whose bytes stay valid until it is called again,
+	// or [io.EOF].
 	Next() (Item, error)
+
+	// InputBytes returns how many bytes were read of the input so far. It may be
+	// called from any goroutine.
 	InputBytes() int64
 }
 
