@@ -109,7 +109,6 @@ func (c *compiler) file(n *yaml.Node) error {
 			return err
 		}
 	}
-	c.m.findID()
 	c.m.inner = make([]bool, c.m.slots+1)
 	c.m.findInner(c.m.trie)
 	return nil
@@ -129,18 +128,6 @@ func (m *mapping) findInner(n *node) {
 		m.findInner(p.to)
 	}
 	m.inner[0] = false
-}
-
-// findID notes the path of the id if events must have it.
-func (m *mapping) findID() {
-	if len(m.id) != 1 || len(m.id[0].parts) != 1 || m.id[0].parts[0].operand == nil {
-		return
-	}
-	for _, q := range m.require {
-		if q.slot == m.id[0].parts[0].operand.slot {
-			m.idOf = q.path
-		}
-	}
 }
 
 // object returns the values of a YAML mapping by name. All names must be known,
