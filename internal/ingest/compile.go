@@ -117,7 +117,9 @@ func (c *compiler) file(n *yaml.Node) error {
 // findInner notes the slots whose values other paths go through.
 func (m *mapping) findInner(n *node) {
 	if len(n.edges) > 0 || len(n.picks) > 0 {
-		m.inner[n.slot], m.inner[n.top] = true, true
+		for _, slot := range n.slots {
+			m.inner[slot] = true
+		}
 	}
 	for _, edges := range n.edges {
 		for _, e := range edges {
@@ -127,7 +129,6 @@ func (m *mapping) findInner(n *node) {
 	for _, p := range n.picks {
 		m.findInner(p.to)
 	}
-	m.inner[0] = false
 }
 
 // object returns the values of a YAML mapping by name. All names must be known,
