@@ -16,7 +16,7 @@ import (
 var mappingFiles embed.FS
 
 // codeFormats are the built-in formats that no mapping can express.
-var codeFormats = []Format{jsonLines{}, journald{}}
+var codeFormats = []Format{cloudEvents{}, jsonLines{}, journald{}}
 
 // formats returns the built-in formats, by name.
 var formats = sync.OnceValue(func() []Format {

@@ -109,7 +109,6 @@ func (c *compiler) file(n *yaml.Node) error {
 			return err
 		}
 	}
-	c.m.findID()
 	c.m.inner = make([]bool, c.m.slots+1)
 	c.m.findInner(c.m.trie)
 	return nil
@@ -118,7 +117,9 @@ func (c *compiler) file(n *yaml.Node) error {
 // findInner notes the slots whose values other paths go through.
 func (m *mapping) findInner(n *node) {
 	if len(n.edges) > 0 || len(n.picks) > 0 {
-		m.inner[n.slot], m.inner[n.top] = true, true
+		for _, slot := range n.slots {
+			m.inner[slot] = true
+		}
 	}
 	for _, edges := range n.edges {
 		for _, e := range edges {
@@ -127,19 +128,6 @@ func (m *mapping) findInner(n *node) {
 	}
 	for _, p := range n.picks {
 		m.findInner(p.to)
-	}
-	m.inner[0] = false
-}
-
-// findID notes the path of the id if events must have it.
-func (m *mapping) findID() {
-	if len(m.id) != 1 || len(m.id[0].parts) != 1 || m.id[0].parts[0].operand == nil {
-		return
-	}
-	for _, q := range m.require {
-		if q.slot == m.id[0].parts[0].operand.slot {
-			m.idOf = q.path
-		}
 	}
 }
 

@@ -16,12 +16,10 @@ func (r *run) event(dst, raw []byte, in Input) ([]byte, Notes, error) {
 	if err := r.required(); err != nil {
 		return nil, Notes{}, err
 	}
-	dst, err := r.appendID(dst)
-	if err != nil {
-		return nil, Notes{}, err
-	}
+	dst = r.appendID(dst)
 	noID := len(dst) == from
-	if dst, err = r.appendTime(dst, in); err != nil {
+	dst, err := r.appendTime(dst, in)
+	if err != nil {
 		return nil, Notes{}, err
 	}
 	if dst, err = r.appendType(dst); err != nil {
@@ -40,22 +38,12 @@ func (r *run) event(dst, raw []byte, in Input) ([]byte, Notes, error) {
 }
 
 // appendID appends the natural id, if there is one that can be used.
-func (r *run) appendID(dst []byte) ([]byte, error) {
-	limit := members[0].limit
-	tooLong := 0
-	v, f := r.first(r.m.id, func(v value) bool {
-		if len(v.text) > limit {
-			tooLong = len(v.text)
-		}
-		return members[0].takes(v.text)
-	})
-	if f == usable {
-		return appendValue(appendName(dst, nameID), v), nil
+func (r *run) appendID(dst []byte) []byte {
+	v, f := r.first(r.m.id, func(v value) bool { return members[0].takes(v.text) })
+	if f != usable {
+		return dst
 	}
-	if tooLong > 0 && r.m.idOf != "" {
-		return nil, fmt.Errorf("%s is %d bytes, limit %d", r.m.idOf, tooLong, limit)
-	}
-	return dst, nil
+	return appendValue(appendName(dst, nameID), v)
 }
 
 func (r *run) appendTime(dst []byte, in Input) ([]byte, error) {
@@ -66,7 +54,7 @@ func (r *run) appendTime(dst []byte, in Input) ([]byte, error) {
 		r.omitted = omitted // alternatives are forms, too
 	case in.Time != "":
 		if !isTime([]byte(in.Time)) {
-			return nil, fmt.Errorf("time given for the event, %.40q, is not in RFC 3339 form", in.Time)
+			return nil, errBadInput(in)
 		}
 		v = value{text: []byte(in.Time)}
 	case r.badTime != nil:

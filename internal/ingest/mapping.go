@@ -20,7 +20,6 @@ type mapping struct {
 	detect     [][]cond // any, each of which holds if all its conditions do
 	vars       [][]expr
 	id         []expr
-	idOf       string // the path of a required id
 	time       []expr
 	typ        []expr
 	outputs    []output // the other members, in the order of an event's

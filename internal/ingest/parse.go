@@ -178,16 +178,15 @@ func (s *scope) add(path []segment, top bool, slot int) error {
 	if err != nil {
 		return err
 	}
+	n.slots = append(n.slots, slot)
 	if top {
-		n.top = slot
 		return nil
 	}
-	n.slot = slot
 	for _, root := range s.roots {
 		if n, err = s.trie.add(slices.Concat(root, path)); err != nil {
 			return err
 		}
-		n.slot = slot
+		n.slots = append(n.slots, slot)
 	}
 	return nil
 }

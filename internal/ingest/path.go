@@ -112,8 +112,7 @@ func parsePick(text string) (s segment, rest string, err error) {
 // A node is a place in source values that paths lead to or through. The nodes
 // are never changed after compilation.
 type node struct {
-	slot  int      // where the value goes, from 1; 0 if it is not wanted itself
-	top   int      // as slot, when only the value at the top of all is meant
+	slots []int    // where the value goes, for each path that ends here
 	lax   bool     // another kind of value here is nothing to count
 	edges [][]edge // members wanted, by the length of their name
 	picks []pick   // elements wanted

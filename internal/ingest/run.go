@@ -12,7 +12,7 @@ import (
 // back with release.
 type run struct {
 	m       *mapping
-	values  [][]byte // what the paths lead to, by slot; that of slot 0 means nothing
+	values  [][]byte // what the paths lead to, by slot, from 1
 	vars    []memo
 	scratch []byte // texts made on the way
 	omitted int
@@ -90,15 +90,17 @@ func (r *run) read(w *walker, n *node) error {
 		err = r.readArray(w, n)
 	default:
 		_, err = w.skip()
-		if err == nil && n.slot|n.top == 0 && !n.lax && says(w.in[from:w.pos]) {
+		if err == nil && len(n.slots) == 0 && !n.lax && says(w.in[from:w.pos]) {
 			r.omitted++
 		}
 	}
-	if err == nil {
-		r.values[n.slot] = w.in[from:w.pos]
-		r.values[n.top] = w.in[from:w.pos]
+	if err != nil {
+		return err
 	}
-	return err
+	for _, slot := range n.slots {
+		r.values[slot] = w.in[from:w.pos]
+	}
+	return nil
 }
 
 func (r *run) readObject(w *walker, n *node) error {
