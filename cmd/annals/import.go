@@ -241,17 +241,14 @@ func importText(r *importReport) string {
 		text += fmt.Sprintf(" (%s a second)", grouped(uint64(float64(r.Imported)/r.Seconds)))
 	}
 	text += fmt.Sprintf(", %s, %s rejected\n", plural(r.Duplicates, "duplicate"), grouped(r.Rejected))
-	for _, extra := range []struct {
-		n    uint64
-		text string
-	}{
-		{r.OmittedMembers, plural(r.OmittedMembers, "member") + " of the source were not taken over"},
-		{r.RenamedIDs, plural(r.RenamedIDs, "id") + " were made others: other content had them"},
-		{r.JoinedRows, plural(r.JoinedRows, "row") + " became part of the event of a row before"},
-	} {
-		if extra.n > 0 {
-			text += extra.text + "\n"
-		}
+	if r.OmittedMembers > 0 {
+		text += fmt.Sprintf("%s of the source were not taken over\n", plural(r.OmittedMembers, "member"))
+	}
+	if r.RenamedIDs > 0 {
+		text += fmt.Sprintf("%s got another id: other content had theirs\n", plural(r.RenamedIDs, "event"))
+	}
+	if r.JoinedRows > 0 {
+		text += fmt.Sprintf("%s became part of the event of a row before\n", plural(r.JoinedRows, "row"))
 	}
 	return text
 }

@@ -43,7 +43,7 @@ func (e *env) checkImport(ctx context.Context, x *importing, files []*importFile
 		e.note("%d of these lines would be rejected", rejected)
 		err = errRejected
 	}
-	return err
+	return codeInput(err)
 }
 
 // checkFile shows what the first n values of a file would become, and returns how
@@ -82,7 +82,7 @@ func checkNext(f *importFile, in *input, equal *tally) (checkedLine, error) {
 		return checkedLine{}, err
 	}
 	if err != nil {
-		return checkedLine{}, &codedError{&inputError{f.name, err}, statusInvalid}
+		return checkedLine{}, &inputError{f.name, err}
 	}
 	l := line{number: item.Line, joined: item.Joined, err: item.Err}
 	if l.err == nil {

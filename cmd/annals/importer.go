@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,11 +113,7 @@ func (m *importer) incomplete(err error) error {
 	if isFull(err) {
 		hint = "make room, then " + hint
 	}
-	_, badInput := errors.AsType[*inputError](err)
-	if _, ok := errors.AsType[*fs.PathError](err); !ok && badInput {
-		err = &codedError{err, statusInvalid}
-	}
-	return hinted(err, "%s", hint)
+	return hinted(codeInput(err), "%s", hint)
 }
 
 // A lane imports one file, line by line in its order.
@@ -230,40 +225,21 @@ func (l *lane) append(ctx context.Context, c *chunk, lines []*line) error {
 	case isCorrupt(err) || !isConflict(err) && !isInvalid(err):
 		return fmt.Errorf("append %s: %w", plural(uint64(len(lines)), "event"), err)
 	}
-	renamed, err := l.renameTaken(c, lines, err)
+	renamed, other := l.renameTaken(ctx, c, lines, err)
 	switch {
+	case other != nil:
+		return other
+	case renamed: // each line at most once, so this ends
+		return l.append(ctx, c, lines)
 	case len(lines) > 1:
 		half := len(lines) / 2
 		if err := l.append(ctx, c, lines[:half]); err != nil {
 			return err
 		}
 		return l.append(ctx, c, lines[half:])
-	case renamed:
-		return l.append(ctx, c, lines)
 	}
 	lines[0].err = err
 	return nil
-}
-
-// renameTaken gives the lines whose id other content has, says err, another one,
-// and reports whether there were any. Our own events keep their ids: to send one
-// again with other content is a mistake.
-func (l *lane) renameTaken(c *chunk, lines []*line, err error) (bool, error) {
-	conflict, ok := errors.AsType[*annals.ConflictError](err)
-	if !ok || isOwn(c.file.format) {
-		return false, err
-	}
-	some := false
-	for _, x := range lines {
-		if x.renamed || x.event.ID() != conflict.ID {
-			continue
-		}
-		if err := x.rename(c.lineText(x)); err != nil {
-			return some, err
-		}
-		some = true
-	}
-	return some, err
 }
 
 // count adds appended lines to the report.

@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/engine"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -40,6 +47,82 @@ func (l *line) derive(equal *tally) error {
 		l.event, err = withID(&l.event, id+"."+strconv.FormatUint(before, 10))
 	}
 	return err
+}
+
+// renameTaken gives the lines whose ids other content has, which err says there are,
+// other ids, and reports whether there were any. Our own events keep their ids: to
+// send one again with other content is a mistake.
+func (l *lane) renameTaken(ctx context.Context, c *chunk, lines []*line, err error) (some bool, other error) {
+	if isOwn(c.file.format) {
+		return false, nil
+	}
+	taken := l.isStored
+	if errors.Is(err, engine.ErrSameID) {
+		taken = twins()
+	} else if !isConflict(err) {
+		return false, nil
+	}
+	for _, x := range lines {
+		if x.renamed {
+			continue
+		}
+		is, err := taken(ctx, &x.event)
+		if err == nil && is {
+			some = true
+			err = x.rename(c.lineText(x))
+		}
+		if err != nil {
+			return some, err
+		}
+	}
+	return some, nil
+}
+
+// isStored reports whether an entry has the id of an event and other content.
+func (l *lane) isStored(ctx context.Context, e *annals.Encoded) (bool, error) {
+	tenant := cmp.Or(e.Tenant(), l.env.tenant, annals.DefaultTenant)
+	entry, err := l.journal.GetTenant(ctx, tenant, e.ID())
+	if errors.Is(err, annals.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("get entry %q: %w", e.ID(), err)
+	}
+	stored, err := annals.ParseOptions{DropAssigned: true}.ParseEvent(entry.JSON)
+	if err != nil {
+		return true, nil // nothing that a producer sends
+	}
+	return !isRetry(&stored, e), nil
+}
+
+// twins returns a function that reports whether one of the events before has the id
+// of an event and other content.
+func twins() func(context.Context, *annals.Encoded) (bool, error) {
+	type name struct{ tenant, id string }
+	seen := make(map[name]*annals.Encoded)
+	return func(_ context.Context, e *annals.Encoded) (bool, error) {
+		n := name{e.Tenant(), e.ID()}
+		if first := seen[n]; first != nil {
+			return !isRetry(first, e), nil
+		}
+		seen[n] = e
+		return false, nil
+	}
+}
+
+// freeOnRetry are the members that a retry may lack.
+var freeOnRetry = []string{"id", "time", "tenant", "version", "trace_id", "span_id"}
+
+// isRetry reports whether a journal takes an event for the same as one before.
+func isRetry(first, again *annals.Encoded) bool {
+	for _, name := range memberNames {
+		a, before := first.Member(name)
+		b, now := again.Member(name)
+		if now && !bytes.Equal(a, b) || before && !now && !slices.Contains(freeOnRetry, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // rename gives a line whose id other content has another one, which the line's bytes

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,16 @@ type inputError struct {
 
 func (x *inputError) Error() string { return "read " + x.name + ": " + x.err.Error() }
 func (x *inputError) Unwrap() error { return x.err }
+
+// codeInput gives an error of what an input holds, and not of the disk it is on, the
+// exit status of bad input.
+func codeInput(err error) error {
+	_, bad := errors.AsType[*inputError](err)
+	if _, disk := errors.AsType[*fs.PathError](err); bad && !disk {
+		return &codedError{err, statusInvalid}
+	}
+	return err
+}
 
 // An input is a file that is being read.
 type input struct {
