@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -15,39 +17,44 @@ import (
 //go:embed mappings/*.yaml
 var mappingFiles embed.FS
 
-// codeFormats are the built-in formats that no mapping can express.
-var codeFormats = []Format{cloudEvents{}, jsonLines{}, journald{}}
-
-// formats returns the built-in formats, by name.
-var formats = sync.OnceValue(func() []Format {
-	all := slices.Clone(codeFormats)
-	names, err := fs.Glob(mappingFiles, "mappings/*.yaml")
+// builtin are the built-in formats by name. A mapping is compiled when it is first
+// asked for: most commands never import.
+var builtin = func() map[string]func() Format {
+	all := map[string]func() Format{}
+	for _, f := range []Format{cloudEvents{}, jsonLines{}, journald{}} {
+		all[f.Name()] = func() Format { return f }
+	}
+	files, err := fs.Glob(mappingFiles, "mappings/*.yaml")
 	if err != nil {
 		panic("annals: internal error: " + err.Error())
 	}
-	for _, name := range names {
-		text, err := mappingFiles.ReadFile(name)
-		if err != nil {
-			panic("annals: internal error: " + err.Error())
-		}
-		m, err := compile(text)
-		if err != nil {
-			panic("annals: internal error: " + name + ": " + err.Error())
-		}
-		all = append(all, m)
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".yaml")
+		all[name] = sync.OnceValue(func() Format { return mustCompile(file) })
 	}
-	slices.SortFunc(all, func(a, b Format) int { return strings.Compare(a.Name(), b.Name()) })
 	return all
-})
+}()
+
+// mustCompile compiles a built-in mapping.
+func mustCompile(file string) *mapping {
+	text, err := mappingFiles.ReadFile(file)
+	if err != nil {
+		panic("annals: internal error: " + err.Error())
+	}
+	m, err := compile(text)
+	if err != nil {
+		panic("annals: internal error: " + file + ": " + err.Error())
+	}
+	return m
+}
 
 // Lookup returns the built-in format with the given name.
 func Lookup(name string) (Format, error) {
-	for _, f := range formats() {
-		if f.Name() == name {
-			return f, nil
-		}
+	f, ok := builtin[name]
+	if !ok {
+		return nil, fmt.Errorf("unknown format %.40q, want %s", name, orList(Names()))
 	}
-	return nil, fmt.Errorf("unknown format %.40q, want %s", name, orList(Names()))
+	return f(), nil
 }
 
 // orList joins names for an error.
@@ -58,11 +65,7 @@ func orList(names []string) string {
 
 // Names returns the names that [Lookup] knows, sorted.
 func Names() []string {
-	var names []string
-	for _, f := range formats() {
-		names = append(names, f.Name())
-	}
-	return names
+	return slices.Sorted(maps.Keys(builtin))
 }
 
 // ParseMapping reads a user's mapping file, whose language is in docs/import.md.
@@ -73,7 +76,7 @@ func ParseMapping(text []byte) (Format, error) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.Contains(Names(), m.name) {
+	if builtin[m.name] != nil {
 		return nil, &mappingError{member: "name", err: errors.New("is that of a built-in format: choose another")}
 	}
 	return m, nil

@@ -377,6 +377,7 @@ func (c *compiler) exprs(n *yaml.Node, member string, kind memberKind) ([]expr, 
 	for _, a := range nodes {
 		e, err := c.expr(a, member)
 		if err == nil {
+			e.need = e.needs()
 			err = e.fit(kind)
 		}
 		if err != nil {
@@ -414,6 +415,22 @@ func (c *compiler) expr(n *yaml.Node, member string) (expr, error) {
 	e, err := c.alternative(s)
 	e.when = conds
 	return e, err
+}
+
+// needs returns a slot without whose value the alternative comes to nothing, as
+// most do for most events: it is looked at before all else.
+func (e *expr) needs() int {
+	for _, c := range e.when {
+		if !c.not && c.op != opDiffers && c.operand.slot != 0 {
+			return c.operand.slot
+		}
+	}
+	for _, p := range e.parts {
+		if p.operand != nil && p.operand.slot != 0 {
+			return p.operand.slot
+		}
+	}
+	return 0
 }
 
 // fit checks an alternative against the kind of its member, and readies it.

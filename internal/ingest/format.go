@@ -56,7 +56,8 @@ type recognizer interface {
 // Detect returns the built-in formats that samples look like, best first.
 func Detect(samples [][]byte) []Guess {
 	var guesses []Guess
-	for _, f := range formats() {
+	for _, name := range Names() {
+		f := builtin[name]()
 		r, ok := f.(recognizer)
 		if !ok {
 			continue
@@ -78,6 +79,40 @@ func Detect(samples [][]byte) []Guess {
 // jsonLines is the journal's own events, such as an export holds. Members that the
 // journal assigned are left in place: its parser drops and counts them.
 type jsonLines struct{}
+
+// recognizes reports whether a value is an object of members that an event or an
+// entry has, a type among them.
+func (jsonLines) recognizes(raw []byte) bool {
+	w := walker{in: raw}
+	if w.space(); w.pos == len(raw) || raw[w.pos] != '{' {
+		return false
+	}
+	typed := false
+	for first := true; ; first = false {
+		name, done, err := w.member(first)
+		if done || err != nil {
+			return typed && err == nil
+		}
+		if !slices.Contains(ownMembers, string(name)) {
+			return false
+		}
+		from, err := w.skip()
+		if err != nil {
+			return false
+		}
+		typed = typed || string(name) == nameType && raw[from] == '"'
+	}
+}
+
+// ownMembers are the members of an entry.
+var ownMembers = func() []string {
+	names := []string{"producer", "changes", "snapshot", "metadata", "retention_days",
+		"recorded_by", "redacted", "recorded_at", "sequence", "position"}
+	for _, m := range members {
+		names = append(names, m.name)
+	}
+	return names
+}()
 
 func (jsonLines) Name() string { return "jsonl" }
 

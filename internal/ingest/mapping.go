@@ -36,6 +36,7 @@ type expr struct {
 	when  []cond
 	parts []part // a lone operand, or what a template joins
 	steps []step // of a template
+	need  int    // a slot that must have a value; 0: none in particular
 	text  string // as the file has it
 }
 

@@ -46,19 +46,17 @@ var runs = sync.Pool{New: func() any { return new(run) }}
 // start readies r for a mapping.
 func (r *run) start(m *mapping) {
 	r.m = m
-	r.values = sized(r.values, m.slots+1)
+	r.values = sized(r.values, m.slots+1) // release cleared what was there
 	r.vars = sized(r.vars, len(m.vars))
 	r.omitted, r.badTime = 0, nil
 }
 
-// sized returns n zero elements, in the memory of s if it is enough.
+// sized returns n elements, in the memory of s if it is enough.
 func sized[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)
 	}
-	s = s[:n]
-	clear(s)
-	return s
+	return s[:n]
 }
 
 // release gives r back; no value of it is to be used any more.
@@ -166,7 +164,11 @@ func (r *run) unquote(raw []byte) ([]byte, bool) {
 func (r *run) first(exprs []expr, take func(value) bool) (value, found) {
 	f := nothing
 	for i := range exprs {
-		v, got := r.expr(&exprs[i])
+		e := &exprs[i]
+		if e.need != 0 && r.values[e.need] == nil {
+			continue
+		}
+		v, got := r.expr(e)
 		if got == usable && take != nil && !take(v) {
 			got = unusable
 		}
@@ -375,6 +377,9 @@ func (c *cond) matches(text []byte) bool {
 				return true
 			}
 		}
+		return false
+	}
+	if !isNumber(text) {
 		return false
 	}
 	n, err := strconv.ParseFloat(string(text), 64)

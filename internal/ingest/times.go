@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"strings"
 	"time"
 )
@@ -137,33 +138,32 @@ func appendDate(dst, text []byte, utc bool) ([]byte, bool) {
 		dst = append(dst, rest[1:min(n, 10)]...)
 		rest = rest[n:]
 	}
-	zone, ok := zoneOf(string(rest), utc)
-	if !ok {
-		return dst[:from], false
-	}
-	dst = append(dst, zone...)
-	if !isTime(dst[from:]) {
+	var ok bool
+	if dst, ok = appendZone(dst, rest, utc); !ok || !isTime(dst[from:]) {
 		return dst[:from], false
 	}
 	return dst, true
 }
 
-// zoneOf returns a zone in the form of RFC 3339.
-func zoneOf(text string, utc bool) (string, bool) {
-	text = strings.TrimPrefix(text, " ")
-	switch text {
+// appendZone appends a zone in the form of RFC 3339.
+func appendZone(dst, zone []byte, utc bool) ([]byte, bool) {
+	zone = bytes.TrimPrefix(zone, []byte{' '})
+	switch string(zone) {
 	case "":
-		return "Z", utc
+		return append(dst, 'Z'), utc
 	case "Z", "z", "UTC", "GMT":
-		return "Z", true
+		return append(dst, 'Z'), true
 	}
-	switch len(text) {
-	case len("+01"):
-		text += ":00"
+	switch len(zone) {
+	case len("+01:00"):
+		return append(dst, zone...), true
 	case len("+0100"):
-		text = text[:3] + ":" + text[3:]
+		dst = append(append(dst, zone[:3]...), ':')
+		return append(dst, zone[3:]...), true
+	case len("+01"):
+		return append(append(dst, zone...), ":00"...), true
 	}
-	return text, isOffset(text)
+	return dst, false
 }
 
 // isTime reports whether text is an RFC 3339 time of at most nanoseconds, with a
