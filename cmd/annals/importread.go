@@ -60,7 +60,7 @@ func (c *chunk) add(item ingest.Item) {
 func (c *chunk) full() bool { return len(c.lines) >= batchLines || len(c.text) >= batchBytes }
 
 // chunks are reused, to spare their memory.
-var chunks = sync.Pool{New: func() any { return new(chunk) }}
+var chunks = sync.Pool{New: func() any { return &chunk{lines: make([]line, 0, batchLines)} }}
 
 // newChunk returns an empty chunk.
 func newChunk(file *importFile) *chunk {

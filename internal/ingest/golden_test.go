@@ -68,7 +68,7 @@ func goldenEvent(t *testing.T, format ingest.Format, line string) string {
 	if err != nil {
 		return "reject: " + err.Error() + "\n\n"
 	}
-	if format.Name() != "cloudevents" && format.Name() != "jsonl" {
+	if name := format.Name(); name != "cloudevents" && name != "jsonl" && name != "journald" {
 		whole := `,"data":` + line
 		if strings.Count(string(out), whole) != 1 {
 			t.Errorf("data is not the value: %s", out)

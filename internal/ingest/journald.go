@@ -65,12 +65,12 @@ func (journald) Name() string { return "journald" }
 func (journald) Containers() []string { return nil }
 
 func (journald) recognizes(raw []byte) bool {
-	var r row
-	w := walker{in: raw}
-	if r.read(&w) != nil {
+	rows, err := readRows(raw)
+	if err != nil {
 		return false
 	}
-	return r.raw[rowID] != nil && r.raw[rowEntityID] != nil && r.raw[rowField] != nil && (r.raw[rowOld] != nil || r.raw[rowNew] != nil)
+	r := &rows[0].raw
+	return r[rowID] != nil && r[rowEntityID] != nil && r[rowField] != nil && (r[rowOld] != nil || r[rowNew] != nil)
 }
 
 // Map implements [Format].
