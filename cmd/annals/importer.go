@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,9 +78,11 @@ func (m *importer) finish(l *lane, err error) {
 	if err == nil {
 		return
 	}
+	place := "the start of " + l.file.name
 	if l.last > 0 {
-		m.places = append(m.places, fmt.Sprintf("line %d of %s", l.last, l.file.name))
+		place = fmt.Sprintf("line %d of %s", l.last, l.file.name)
 	}
+	m.places = append(m.places, place)
 	if m.err == nil {
 		m.err = err
 		m.cancel(err)
@@ -103,12 +106,8 @@ func (m *importer) advance(bytes int64) {
 
 // incomplete says how far an import came that did not reach the end.
 func (m *importer) incomplete(err error) error {
-	place := "nothing"
-	if len(m.places) > 0 {
-		place = strings.Join(m.places, ", ")
-	}
 	r := &m.report
-	m.env.note("stopped after %s: %d events imported, %d duplicates, %d rejected", place, r.Imported, r.Duplicates, r.Rejected)
+	m.env.note("stopped after %s: %d events imported, %d duplicates, %d rejected", cmp.Or(strings.Join(m.places, ", "), "the last line"), r.Imported, r.Duplicates, r.Rejected)
 	hint := "repeat the command: what is in the journal is not added again"
 	if isFull(err) {
 		hint = "make room, then " + hint
