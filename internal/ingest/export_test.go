@@ -121,3 +121,13 @@ func memberNames(list []member, before string) (names []string) {
 	}
 	return names
 }
+
+// MappingText returns the file of a built-in mapping; false for a format that is
+// code.
+func MappingText(name string) (string, bool) {
+	text, err := mappingFiles.ReadFile("mappings/" + name + ".yaml")
+	return string(text), err == nil
+}
+
+// Recognizes reports whether a value looks like a mapping's format.
+func Recognizes(f Format, raw []byte) bool { return f.(recognizer).recognizes(raw) }
