@@ -108,6 +108,7 @@ func newImport(e *env) *cobra.Command {
 	e.indexDataFlag(c)
 	c.MarkFlagsMutuallyExclusive("format", "mapping")
 	c.MarkFlagsOneRequired("format", "mapping")
+	_ = c.MarkFlagFilename("mapping", "yaml", "yml")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("time-from", cobra.FixedCompletions([]string{timeOfFile}, cobra.ShellCompDirectiveNoFileComp))
 	return c

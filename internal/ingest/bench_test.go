@@ -15,7 +15,7 @@ func BenchmarkReader(b *testing.B) {
 		b.Run(form, func(b *testing.B) {
 			n := 0
 			for b.Loop() {
-				n = count(b, newReader(b, bytes.NewReader(input), nil))
+				n = countItems(b, newReader(b, bytes.NewReader(input), nil))
 			}
 			report(b, n, size(lines))
 		})
@@ -78,8 +78,8 @@ func BenchmarkImport(b *testing.B) {
 	report(b, len(lines), size(lines))
 }
 
-// count returns how many items r has, all good.
-func count(b *testing.B, r *ingest.Reader) (n int) {
+// countItems returns how many items r has, all good.
+func countItems(b *testing.B, r *ingest.Reader) (n int) {
 	for {
 		item, err := r.Next()
 		if err == io.EOF {

@@ -314,7 +314,7 @@ func (c *compiler) readVars(n *yaml.Node) error {
 		if err != nil {
 			return err
 		}
-		c.m.vars = append(c.m.vars, exprs)
+		c.m.vars, c.m.varNames = append(c.m.vars, exprs), append(c.m.varNames, name)
 		c.vars[name] = len(c.m.vars) - 1
 	}
 	return nil
@@ -362,6 +362,7 @@ func (c *compiler) conds(n *yaml.Node) ([]cond, error) {
 		if err != nil {
 			return nil, at(n, "", err)
 		}
+		one.text = s
 		conds = append(conds, one)
 	}
 	return conds, nil
@@ -596,11 +597,11 @@ func (c *compiler) group(m member, n *yaml.Node, path string) (g group, err erro
 
 // enter makes the elements of an array the scope of paths.
 func (c *compiler) enter(g *group, n *yaml.Node) error {
-	path, err := text(n)
-	if err != nil {
+	var err error
+	if g.path, err = text(n); err != nil {
 		return err
 	}
-	if g.each, err = c.path(path); err != nil {
+	if g.each, err = c.path(g.path); err != nil {
 		return err
 	}
 	g.trie = new(node)

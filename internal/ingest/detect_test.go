@@ -39,10 +39,3 @@ func TestDetectNothing(t *testing.T) {
 	}
 }
 
-// TestDetectCorpus takes the CloudTrail corpus for what it is.
-func TestDetectCorpus(t *testing.T) {
-	guesses := ingest.Detect(corpus(t))
-	if len(guesses) != 1 || guesses[0].Format.Name() != "cloudtrail" || guesses[0].Matched != guesses[0].Of {
-		t.Errorf("guesses are %+v", guesses)
-	}
-}

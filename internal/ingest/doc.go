@@ -1,8 +1,9 @@
 // Package ingest turns foreign audit logs into event JSON.
 //
 // It has two halves that know nothing of each other. A [Reader] splits a stream,
-// compressed or not, into JSON values. A [Format] turns one such value into one
-// event in the journal's JSON form. The usual loop reads an [Item], maps it and
+// compressed or not, into JSON values, and a [CSVReader] makes values of the rows of
+// CSV. A [Format] turns one such value into one event in the journal's JSON form;
+// rows of one event are joined into a value before, by [Join]. The usual loop reads an [Item], maps it and
 // hands the result to the journal's strict parser, which puts it into canonical
 // form and has the last word on every limit:
 //

@@ -19,6 +19,7 @@ type mapping struct {
 	require    []required
 	detect     [][]cond // any, each of which holds if all its conditions do
 	vars       [][]expr
+	varNames   []string
 	id         []expr
 	time       []expr
 	typ        []expr
@@ -83,6 +84,7 @@ type cond struct {
 	operand operand
 	texts   []string // to compare with
 	number  float64
+	text    string // as the file has it
 }
 
 // An output writes one member of the event.
@@ -96,10 +98,11 @@ type output struct {
 // A group is an object: actor, entity, error, or one of related.
 type group struct {
 	when   []cond
-	each   int   // slot of an array whose elements are each an object; 0: just one
-	skip   int   // so many elements first
-	trie   *node // of the paths within an element
-	slots  []int // of those paths
+	each   int    // slot of an array whose elements are each an object; 0: just one
+	path   string // of the array
+	skip   int    // so many elements first
+	trie   *node  // of the paths within an element
+	slots  []int  // of those paths
 	fields []output
 }
 

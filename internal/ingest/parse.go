@@ -368,7 +368,7 @@ func (p *exprParser) cond(text string) (cond, error) {
 
 // hint suggests the name that is most like an unknown one.
 func hint(name string, known []string) string {
-	best, least := "", 3
+	best, least := "", min(3, len(name))
 	for _, k := range known {
 		if d := distance(name, k); d < least {
 			best, least = k, d

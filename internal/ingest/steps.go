@@ -88,8 +88,11 @@ func (r *run) change(s *step, text []byte) (out []byte, ok bool) {
 		_, after, ok := bytes.Cut(text, s.arg)
 		return after, ok
 	}
-	i := bytes.LastIndex(text, s.arg)
-	return text[i+len(s.arg)*min(1, i+1):], i >= 0
+	i := bytes.LastIndex(text, s.arg) // stepAfterLast
+	if i < 0 {
+		return nil, false
+	}
+	return text[i+len(s.arg):], true
 }
 
 // mapRunes changes each character, those that are not valid excepted.
