@@ -135,6 +135,7 @@ func (l *lane) run(ctx context.Context) error {
 	if err := stopped(ctx); err != nil {
 		return err
 	}
+	defer context.AfterFunc(ctx, l.file.interrupt)() // a read that waits is not waited for
 	in, err := l.file.open()
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ type importFile struct {
 	name   string    // for people
 	path   string    // "" is standard input
 	stdin  io.Reader // for standard input
+	pipe   io.Closer // for standard input: ends reading it
 	size   int64     // -1 if it is not known
 	time   ingest.Input
 	format ingest.Format
@@ -113,8 +114,16 @@ func (f *finder) addStdin(ctx context.Context) error {
 		return usagef("time-from file does not go with standard input, which has no time")
 	}
 	f.stdin = true
-	f.files = append(f.files, &importFile{name: "standard input", stdin: f.env.input(ctx), size: -1, time: ingest.Input{Time: f.x.time}})
+	in := f.env.input(ctx)
+	f.files = append(f.files, &importFile{name: "standard input", stdin: in, pipe: in, size: -1, time: ingest.Input{Time: f.x.time}})
 	return nil
+}
+
+// interrupt ends a read of standard input, should one wait.
+func (f *importFile) interrupt() {
+	if f.pipe != nil {
+		_ = f.pipe.Close() // of a pipe in memory
+	}
 }
 
 func (f *finder) addFile(path string, info fs.FileInfo) {

@@ -19,6 +19,7 @@ const (
 	rowField = 4
 	rowOld   = 6
 	rowNew   = 7
+	rowActor = 8
 )
 
 // rowColumns are the members of a journald row, in their order, with where in an
@@ -30,7 +31,7 @@ var rowColumns = [...]struct {
 	{"id", []string{"id"}}, {"time", []string{"time"}}, {"entity_type", []string{"entity", "type"}}, {"entity_id", []string{"entity", "id"}},
 	rowField: {"field", nil}, {"action", []string{"action"}},
 	rowOld: {"old_value", nil}, rowNew: {"new_value", nil},
-	{"actor", []string{"actor", "id"}}, {"source", []string{"source"}}, {"workspace_id", []string{"workspace_id"}},
+	rowActor: {"actor", []string{"actor", "id"}}, {"source", []string{"source"}}, {"workspace_id", []string{"workspace_id"}},
 }
 
 // A changeRow is a row of the journald format: a JSON value for each column, nil for
@@ -57,6 +58,9 @@ func (w *journaldWriter) write(e *annals.Entry) error {
 		if c.path != nil {
 			w.row[i] = textValue(w.record.first(c.path...))
 		}
+	}
+	if w.record.text("actor", "id") == "" {
+		w.row[rowActor] = textValue(w.record.first("actor", "name"))
 	}
 	changes := w.record.first("changes")
 	if changes.Kind() != '{' {

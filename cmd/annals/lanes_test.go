@@ -93,13 +93,15 @@ func TestLanesStop(t *testing.T) {
 	}
 }
 
-// TestLanesFail has one file among others that cannot be read to its end.
+// TestLanesFail has one file among others that cannot be read to its end, and one that
+// has none.
 func TestLanesFail(t *testing.T) {
 	logs := writeLogs(t, 3, 10)
 	check(t, os.WriteFile(filepath.Join(logs, "00.jsonl.gz"), []byte("\x1f\x8b\x08\x00"), 0o600))
 	e := newTestEnv("")
 	dir := filepath.Join(t.TempDir(), "journal")
-	if status := run(t.Context(), &e.env, []string{"import", "--data", dir, "--format", "jsonl", "--jobs", "2", logs}); status != statusInvalid {
+	e.stdin, _ = io.Pipe() // which is not waited for
+	if status := run(t.Context(), &e.env, []string{"import", "--data", dir, "--format", "jsonl", "--jobs", "2", "-", logs}); status != statusInvalid {
 		t.Errorf("exit status %d, want %d", status, statusInvalid)
 	}
 	if msg := e.err.String(); !strings.Contains(msg, "00.jsonl.gz: gzip stream is truncated") || !strings.Contains(msg, "hint: repeat the command") {
