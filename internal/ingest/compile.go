@@ -436,9 +436,11 @@ func (e *expr) needs() int {
 
 // fit checks an alternative against the kind of its member, and readies it.
 func (e *expr) fit(kind memberKind) error {
+	o := e.parts[0].operand
+	e.bare = len(e.parts) == 1 && o != nil && o.slot != 0 && len(o.steps)+len(e.when) == 0
 	var last *step
 	steps := e.steps
-	if o := e.parts[0].operand; o != nil && len(e.parts) == 1 && len(e.steps) == 0 {
+	if o != nil && len(e.parts) == 1 && len(e.steps) == 0 {
 		o.numbers = o.numbers || kind == memberNumber || kind == memberBool
 		steps = o.steps
 	}

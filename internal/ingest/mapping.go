@@ -38,6 +38,7 @@ type expr struct {
 	parts []part // a lone operand, or what a template joins
 	steps []step // of a template
 	need  int    // a slot that must have a value; 0: none in particular
+	bare  bool   // just the path whose slot need is
 	text  string // as the file has it
 }
 
