@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -86,12 +87,21 @@ func sourcesOf(exprs []expr) string {
 	for _, e := range exprs {
 		texts = append(texts, e.text)
 	}
-	const limit = 120
-	text := strings.Join(texts, ", or ")
+	return printable(strings.Join(texts, ", or "), 120)
+}
+
+// printable makes a text fit for an error: on one line, of printable characters,
+// and of about limit bytes at most.
+func printable(text string, limit int) string {
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit], "") + "…"
 	}
-	return text
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
 }
 
 // output appends one member, with a comma before, if there is a value for it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/annals-io/annals/internal/ingest"
 )
@@ -14,6 +15,8 @@ func TestMappingErrors(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"empty", "", "mapping: file is empty"},
 		{"not YAML", "a: [", "mapping: not YAML: "},
+		{"two documents", ok + "---\nname: u", "mapping: file has more than one document"},
+		{"comments alone", "# a\n", "mapping: file is empty"},
 		{"a text", "hello", "mapping line 1: want members, not a text"},
 		{"a list", "- a", "mapping line 1: want members, not a list"},
 		{"no name", "time: a | rfc3339\ntype: =x", "mapping line 1: name: is missing"},
@@ -102,7 +105,8 @@ func picks(n int) string {
 
 func checkMappingError(t *testing.T, err error) {
 	t.Helper()
-	if text := err.Error(); len(text) > 600 || strings.ContainsAny(text, "\n\r\x1b\x00") {
+	text := err.Error()
+	if len(text) > 600 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		t.Errorf("error is not printable: %q", text)
 	}
 }

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bytes"
-	"strconv"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -328,77 +327,4 @@ func (r *run) join(raw []byte, with []byte, v *value) found {
 		return nothing
 	}
 	return usable
-}
-
-// holds reports whether all conditions do.
-func (r *run) holds(conds []cond) bool {
-	for i := range conds {
-		if !r.cond(&conds[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *run) cond(c *cond) bool {
-	switch c.op {
-	case opThere:
-		return r.there(&c.operand) != c.not
-	case opHas:
-		return (r.values[c.operand.slot] != nil) != c.not
-	}
-	var v value
-	if r.operand(&c.operand, &v) != usable {
-		return (c.op == opDiffers) != c.not
-	}
-	return c.matches(v.text) != c.not
-}
-
-// there reports whether an operand says anything, of whatever type.
-func (r *run) there(o *operand) bool {
-	if o.slot != 0 && len(o.steps) == 0 {
-		raw := r.values[o.slot]
-		return says(raw) && !r.m.isEmpty(plain(raw))
-	}
-	var v value
-	return r.operand(o, &v) != nothing
-}
-
-// matches compares a text that is there.
-func (c *cond) matches(text []byte) bool {
-	switch c.op {
-	case opEquals:
-		return string(text) == c.texts[0]
-	case opDiffers:
-		return string(text) != c.texts[0]
-	case opStarts:
-		return len(text) >= len(c.texts[0]) && string(text[:len(c.texts[0])]) == c.texts[0]
-	case opEnds:
-		return len(text) >= len(c.texts[0]) && string(text[len(text)-len(c.texts[0]):]) == c.texts[0]
-	case opContains:
-		return bytes.Contains(text, []byte(c.texts[0]))
-	case opIn:
-		for _, t := range c.texts {
-			if string(text) == t {
-				return true
-			}
-		}
-		return false
-	}
-	if !isNumber(text) {
-		return false
-	}
-	n, err := strconv.ParseFloat(string(text), 64)
-	if err != nil {
-		return false
-	}
-	switch c.op {
-	case opLess:
-		return n < c.number
-	case opAtMost:
-		return n <= c.number
-	case opMore:
-		return n > c.number
-	}
-	return n >= c.number
 }
