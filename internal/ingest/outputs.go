@@ -98,23 +98,46 @@ func (e *expr) needs() int {
 // fit checks an alternative against the kind of its member, and readies it.
 func (e *expr) fit(kind memberKind) error {
 	o := e.parts[0].operand
-	e.bare = len(e.parts) == 1 && o != nil && o.slot != 0 && len(o.steps)+len(e.when) == 0
+	e.bare = len(e.parts) == 1 && o != nil && o.slot != 0 && len(o.steps)+len(e.steps)+len(e.when) == 0
 	var last *step
 	steps := e.steps
 	if o != nil && len(e.parts) == 1 && len(e.steps) == 0 {
 		o.numbers = o.numbers || kind == memberNumber || kind == memberBool
 		steps = o.steps
 	}
-	for i := range steps {
-		last = &steps[i]
-		if last.kind == stepTime && (kind != memberTime || i < len(steps)-1) {
-			return errors.New("a step that makes a time must be the last one, of the member time")
-		}
+	if kind == memberTime && len(steps) > 0 {
+		last = &steps[len(steps)-1]
+	}
+	if e.timeSteps() > 1 || e.timeSteps() == 1 && (last == nil || last.kind != stepTime) {
+		return errors.New("a step that makes a time must be the last one, of the member time")
 	}
 	if kind == memberTime && (last == nil || last.kind != stepTime) {
 		return errors.New("the last step must say how the time is written, as in | rfc3339")
 	}
 	return nil
+}
+
+// timeSteps counts the steps that make a time.
+func (e *expr) timeSteps() int {
+	n := countTimes(e.steps)
+	for _, p := range e.parts {
+		if p.operand != nil {
+			n += countTimes(p.operand.steps)
+		}
+	}
+	for _, c := range e.when {
+		n += 2 * countTimes(c.operand.steps) // never the last
+	}
+	return n
+}
+
+func countTimes(steps []step) (n int) {
+	for _, s := range steps {
+		if s.kind == stepTime {
+			n++
+		}
+	}
+	return n
 }
 
 // member reads a member of the event.

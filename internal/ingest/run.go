@@ -193,10 +193,9 @@ func (r *run) expr(e *expr, v *value) found {
 		return nothing
 	}
 	if len(e.parts) == 1 && e.parts[0].operand != nil {
-		return r.operand(e.parts[0].operand, v)
+		return r.steps(e.steps, r.operand(e.parts[0].operand, v), v)
 	}
-	f := r.template(e, v)
-	return r.steps(e.steps, f, v)
+	return r.steps(e.steps, r.template(e, v), v)
 }
 
 // steps takes v through steps, as long as it is something.
