@@ -38,4 +38,3 @@ func TestDetectNothing(t *testing.T) {
 		t.Errorf("nothing is taken for %s", guesses[0].Format.Name())
 	}
 }
-

@@ -16,6 +16,11 @@
 //		...
 //	}
 //
+// Most formats are mapping files, which are compiled: built-in ones under mappings,
+// and a user's own through [ParseMapping]. The pass over a value collects what the
+// paths of the mapping lead to, without building a tree, and the event is written
+// from that. Docs/import.md has the language.
+//
 // The package opens no files, knows no journal, and starts no goroutines.
 // Everything it reads may be hostile: memory is bounded whatever the input says,
 // and what cannot be used comes back as an error that names its place.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -39,16 +40,17 @@ func (r *run) event(dst, raw []byte, in Input) ([]byte, Notes, error) {
 
 // appendID appends the natural id, if there is one that can be used.
 func (r *run) appendID(dst []byte) []byte {
-	v, f := r.first(r.m.id, func(v value) bool { return members[0].takes(v.text) })
-	if f != usable {
+	var v value
+	if r.first(r.m.id, &members[0], &v) != usable {
 		return dst
 	}
-	return appendValue(appendName(dst, nameID), v)
+	return appendValue(appendName(dst, nameID), &v)
 }
 
 func (r *run) appendTime(dst []byte, in Input) ([]byte, error) {
 	omitted := r.omitted
-	v, f := r.first(r.m.time, nil)
+	var v value
+	f := r.first(r.m.time, nil, &v)
 	switch {
 	case f == usable:
 		r.omitted = omitted // alternatives are forms, too
@@ -62,13 +64,13 @@ func (r *run) appendTime(dst []byte, in Input) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("%w: want %s", ErrNoTime, sourcesOf(r.m.time))
 	}
-	return appendValue(appendName(dst, nameTime), v), nil
+	return appendValue(appendName(dst, nameTime), &v), nil
 }
 
 func (r *run) appendType(dst []byte) ([]byte, error) {
 	typ := &members[2]
-	v, f := r.first(r.m.typ, nil)
-	switch {
+	var v value
+	switch f := r.first(r.m.typ, nil, &v); {
 	case f != usable:
 		return nil, fmt.Errorf("no type: want %s", sourcesOf(r.m.typ))
 	case len(v.text) > typ.limit:
@@ -76,7 +78,7 @@ func (r *run) appendType(dst []byte) ([]byte, error) {
 	case !typ.takes(v.text):
 		return nil, errors.New("type would contain a NUL")
 	}
-	return appendValue(appendName(dst, nameType), v), nil
+	return appendValue(appendName(dst, nameType), &v), nil
 }
 
 // sourcesOf says, in short, what the alternatives for a member are.
@@ -85,12 +87,21 @@ func sourcesOf(exprs []expr) string {
 	for _, e := range exprs {
 		texts = append(texts, e.text)
 	}
-	const limit = 120
-	text := strings.Join(texts, ", or ")
+	return printable(strings.Join(texts, ", or "), 120)
+}
+
+// printable makes a text fit for an error: on one line, of printable characters,
+// and of about limit bytes at most.
+func printable(text string, limit int) string {
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit], "") + "…"
 	}
-	return text
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
 }
 
 // output appends one member, with a comma before, if there is a value for it.
@@ -105,15 +116,15 @@ func (r *run) output(dst []byte, o *output) []byte {
 	case memberTags:
 		return r.fields(dst, o.name, o.fields)
 	}
-	v, f := r.first(o.exprs, func(v value) bool { return o.takes(v.text) })
-	if f != usable {
+	var v value
+	if r.first(o.exprs, &o.member, &v) != usable {
 		return dst
 	}
 	dst = appendName(dst, o.name)
 	if o.kind == memberNumber || o.kind == memberBool {
 		return append(dst, v.text...)
 	}
-	return appendValue(dst, v)
+	return appendValue(dst, &v)
 }
 
 // object appends the first group that is complete. Of those that are not, what
@@ -149,7 +160,8 @@ func (r *run) complete(g *group, needs []string) (all, some bool) {
 		if !slices.Contains(needs, o.name) {
 			continue
 		}
-		_, f := r.first(o.exprs, func(v value) bool { return o.takes(v.text) })
+		var v value
+		f := r.first(o.exprs, &o.member, &v)
 		all = all && f == usable
 		some = some || f == unusable || f == usable && fromSource(o.exprs)
 	}
@@ -260,10 +272,13 @@ func (r *run) texts(dst []byte, o *output) []byte {
 	dst = appendName(dst, o.name)
 	from, n := len(dst), 0
 	for i := range o.exprs {
-		v, f := r.first(o.exprs[i:i+1], func(v value) bool { return takesText(v.text, maxEntityID) && n < o.limit })
-		if f == usable {
-			dst = appendValue(append(dst, ','), v)
+		var v value
+		switch f := r.first(o.exprs[i:i+1], &subjectMember, &v); {
+		case f == usable && n < o.limit:
+			dst = appendValue(append(dst, ','), &v)
 			n++
+		case f == usable:
+			r.omitted++
 		}
 	}
 	return closeList(dst, before, from, '[')
@@ -277,7 +292,7 @@ func appendName(dst []byte, name string) []byte {
 }
 
 // appendValue appends a text as a JSON string.
-func appendValue(dst []byte, v value) []byte {
+func appendValue(dst []byte, v *value) []byte {
 	if v.raw != nil {
 		return append(dst, v.raw...)
 	}

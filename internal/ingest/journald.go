@@ -1,14 +1,11 @@
 package ingest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // journald is the change journal of a data lake: a row for each field that changed.
@@ -101,9 +98,8 @@ type row struct {
 
 // readRows reads a row, or an array of them.
 func readRows(raw []byte) ([]row, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(raw))
-	if _, err := d.ReadValue(); err != nil { // names that are there twice are an error, too
-		return nil, jsonError(err)
+	if err := checkSyntax(raw); err != nil {
+		return nil, err
 	}
 	w := walker{in: raw}
 	var rows []row
@@ -154,10 +150,15 @@ func (r *row) read(w *walker) error {
 // set sets a member.
 func (r *row) set(name string, value []byte) {
 	for i, names := range rowNames {
-		if slices.Contains(names, name) && r.raw[i] == nil {
-			r.raw[i] = value
+		if !slices.Contains(names, name) {
+			continue
+		}
+		if r.raw[i] != nil {
+			r.rest = true // also for the journal to refuse a name that is there twice
 			return
 		}
+		r.raw[i] = value
+		return
 	}
 	r.rest = r.rest || says(value)
 }
@@ -205,7 +206,7 @@ func (e *rowEvent) omit() {
 // put appends a member, unless it says nothing.
 func (e *rowEvent) put(name string, v value) {
 	if v.text != nil {
-		e.out = appendValue(appendName(e.out, name), v)
+		e.out = appendValue(appendName(e.out, name), &v)
 	}
 }
 
@@ -290,7 +291,7 @@ func (e *rowEvent) values(rows []row) error {
 		field := r.text(rowField)
 		switch {
 		case field.text != nil && string(field.text) != wholeRecord:
-			e.out = appendChange(appendValue(append(e.out, ','), field), r)
+			e.out = appendChange(appendValue(append(e.out, ','), &field), r)
 		case record >= 0:
 			return fmt.Errorf("row %d: the whole record is there twice", i+1)
 		default:
@@ -337,13 +338,16 @@ func (e *rowEvent) record(r *row) {
 	e.out = append(appendName(e.out, name), state...)
 }
 
-// jsonError says where in a value a syntax error is.
-func jsonError(err error) error {
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+// checkSyntax reports what is wrong with the grammar of a value, not all of which is
+// in the event. What is too deep is, for the journal to refuse.
+func checkSyntax(raw []byte) error {
+	var s scanner
+	n, st, err := s.scan(raw, true)
+	switch {
+	case err != nil && err != errDepth:
+		return fmt.Errorf("byte %d: %w", n, err)
+	case err == nil && st != done:
+		return fmt.Errorf("byte %d: %w", n, io.ErrUnexpectedEOF)
 	}
-	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Errorf("byte %d: %w", e.ByteOffset, e.Err)
-	}
-	return err
+	return nil
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -38,6 +39,7 @@ type expr struct {
 	parts []part // a lone operand, or what a template joins
 	steps []step // of a template
 	need  int    // a slot that must have a value; 0: none in particular
+	bare  bool   // just the path whose slot need is
 	text  string // as the file has it
 }
 
@@ -57,34 +59,6 @@ type operand struct {
 	numbers  bool   // numbers and booleans are texts, too
 	join     []byte // between the elements of an array; nil: arrays are not taken
 	steps    []step
-}
-
-// A condOp is how a condition compares.
-type condOp uint8
-
-const (
-	opThere condOp = iota
-	opHas
-	opEquals
-	opDiffers
-	opIn
-	opStarts
-	opEnds
-	opContains
-	opLess
-	opAtMost
-	opMore
-	opAtLeast
-)
-
-// A cond is a condition of an alternative.
-type cond struct {
-	op      condOp
-	not     bool
-	operand operand
-	texts   []string // to compare with
-	number  float64
-	text    string // as the file has it
 }
 
 // An output writes one member of the event.
@@ -183,17 +157,24 @@ func kindOf(c byte) string {
 // required checks what an event must have.
 func (r *run) required() error {
 	for _, q := range r.m.require {
-		raw := r.values[q.slot]
-		switch {
-		case len(raw) == 0 || raw[0] == 'n':
-			return fmt.Errorf("%s is missing", q.path)
-		case raw[0] != '"':
-			return fmt.Errorf("%s is not a string", q.path)
-		case !says(raw):
-			return fmt.Errorf("%s is empty", q.path)
-		case bytes.IndexByte(plain(raw), 0) >= 0:
-			return fmt.Errorf("%s contains a NUL", q.path)
+		if what := lacking(r.values[q.slot]); what != "" {
+			return errors.New(printable(q.path, 100) + what)
 		}
 	}
 	return nil
+}
+
+// lacking says what a required text is not; "" if it is one.
+func lacking(raw []byte) string {
+	switch {
+	case len(raw) == 0 || raw[0] == 'n':
+		return " is missing"
+	case raw[0] != '"':
+		return " is not a string"
+	case !says(raw):
+		return " is empty"
+	case bytes.IndexByte(plain(raw), 0) >= 0:
+		return " contains a NUL"
+	}
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/annals-io/annals/internal/ingest"
 )
@@ -14,6 +15,8 @@ func TestMappingErrors(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"empty", "", "mapping: file is empty"},
 		{"not YAML", "a: [", "mapping: not YAML: "},
+		{"two documents", ok + "---\nname: u", "mapping: file has more than one document"},
+		{"comments alone", "# a\n", "mapping: file is empty"},
 		{"a text", "hello", "mapping line 1: want members, not a text"},
 		{"a list", "- a", "mapping line 1: want members, not a list"},
 		{"no name", "time: a | rfc3339\ntype: =x", "mapping line 1: name: is missing"},
@@ -47,6 +50,9 @@ func TestMappingErrors(t *testing.T) {
 		{"constant time", "name: t\ntype: =x\ntime: =2026-03-01T10:00:00Z", "mapping line 3: time: the last step must say"},
 		{"time elsewhere", ok + "source: a | rfc3339", "mapping line 4: source: a step that makes a time must be the last one, of the member time"},
 		{"time in between", "name: t\ntype: =x\ntime: a | rfc3339 | lower", "mapping line 3: time: a step that makes a time must be the last one"},
+		{"time in a template", ok + `source: "x{a | rfc3339}"`, "mapping line 4: source: a step that makes a time must be the last one"},
+		{"two times", "name: t\ntype: =x\ntime: '{a | rfc3339} | rfc3339'", "mapping line 3: time: a step that makes a time must be the last one"},
+		{"time in a condition", ok + "source: {when: a | rfc3339 = b, then: c}", "mapping line 4: source: a step that makes a time must be the last one"},
 		{"layout without zone", "name: t\ntype: =x\ntime: a | layout 2006-01-02", "mapping line 3: time: layout lacks a zone"},
 		{"layout without date", "name: t\ntype: =x\ntime: a | layout-utc x", "mapping line 3: time: layout lacks a date"},
 		{"form with too much", "name: t\ntype: =x\ntime: a | seconds utc", `mapping line 3: time: step seconds does not take "utc"`},
@@ -102,7 +108,8 @@ func picks(n int) string {
 
 func checkMappingError(t *testing.T, err error) {
 	t.Helper()
-	if text := err.Error(); len(text) > 600 || strings.ContainsAny(text, "\n\r\x1b\x00") {
+	text := err.Error()
+	if len(text) > 600 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		t.Errorf("error is not printable: %q", text)
 	}
 }

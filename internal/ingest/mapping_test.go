@@ -84,6 +84,8 @@ func TestMappingExpressions(t *testing.T) {
 		{`'\{{a}}'`, `"a":"x"`, "{x}"},
 		{`"{a}.{b} | upper | before X"`, `"a":"p","b":"qxr"`, "P.Q"},
 		{`'{a | before "}"}'`, `"a":"x}y"`, "x"},
+		{`"{a} | upper"`, `"a":"x"`, "X"},
+		{`"{a | text} | after 1"`, `"a":12`, "2"},
 
 		// Steps.
 		{`a | lower`, `"a":"ÀB\u00c9"`, "àbé"},
@@ -141,6 +143,16 @@ func TestMappingExpressions(t *testing.T) {
 		if got := mapType(t, tt.expr, tt.members); got != tt.want {
 			t.Errorf("%s of %s is %q, want %q", tt.expr, tt.members, got, tt.want)
 		}
+	}
+}
+
+// TestMappingTimeOfParts has a date and a time in columns of their own.
+func TestMappingTimeOfParts(t *testing.T) {
+	f := parseMapping(t, "name: t\ntype: =x\ntime: '{date} {time} | datetime utc'")
+	out, _, err := f.Map(nil, []byte(`{"date":"2026-03-01","time":"10:00:00"}`), ingest.Input{})
+	check(t, err)
+	if !strings.HasPrefix(string(out), `{"time":"2026-03-01T10:00:00Z"`) {
+		t.Errorf("got %s", out)
 	}
 }
 

@@ -46,6 +46,9 @@ var (
 	severities   = []string{"debug", "info", "notice", "warning", "error", "critical"}
 )
 
+// subjectMember is one of subjects.
+var subjectMember = member{limit: 1_000}
+
 // Names of members that the event begins with.
 const (
 	nameID   = "id"

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bytes"
-	"strconv"
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -159,60 +158,70 @@ func (r *run) unquote(raw []byte) ([]byte, bool) {
 	return r.scratch[from:], true
 }
 
-// first returns what the first expression comes to that comes to something usable,
-// and counts those before it that found something else.
-func (r *run) first(exprs []expr, take func(value) bool) (value, found) {
+// first sets v to what the first expression comes to that comes to something that m
+// takes, and counts those before it that found something else.
+func (r *run) first(exprs []expr, m *member, v *value) found {
 	f := nothing
 	for i := range exprs {
 		e := &exprs[i]
 		if e.need != 0 && r.values[e.need] == nil {
 			continue
 		}
-		v, got := r.expr(e)
-		if got == usable && take != nil && !take(v) {
+		got := nothing
+		if e.bare {
+			got = r.source(r.values[e.need], e.parts[0].operand, v)
+		} else {
+			got = r.expr(e, v)
+		}
+		if got == usable && m != nil && !m.takes(v.text) {
 			got = unusable
 		}
 		switch got {
 		case usable:
-			return v, usable
+			return usable
 		case unusable:
 			f = unusable
 			r.omitted++
 		}
 	}
-	return value{}, f
+	return f
 }
 
-// expr returns what one alternative comes to.
-func (r *run) expr(e *expr) (value, found) {
+// expr sets v to what one alternative comes to.
+func (r *run) expr(e *expr, v *value) found {
 	if !r.holds(e.when) {
-		return value{}, nothing
+		return nothing
 	}
 	if len(e.parts) == 1 && e.parts[0].operand != nil {
-		return r.operand(e.parts[0].operand)
+		return r.steps(e.steps, r.operand(e.parts[0].operand, v), v)
 	}
-	v, f := r.template(e)
-	for i := range e.steps {
+	return r.steps(e.steps, r.template(e, v), v)
+}
+
+// steps takes v through steps, as long as it is something.
+func (r *run) steps(steps []step, f found, v *value) found {
+	for i := range steps {
 		if f != usable {
 			break
 		}
-		v, f = r.step(&e.steps[i], v)
+		f = r.step(&steps[i], v)
 	}
-	return v, f
+	return f
 }
 
 // template joins the parts; if one of them is nothing the whole is.
-func (r *run) template(e *expr) (value, found) {
+func (r *run) template(e *expr, v *value) found {
+	v.raw, v.text = nil, e.parts[0].literal
 	if len(e.parts) == 1 {
-		return value{text: e.parts[0].literal}, usable
+		return usable
 	}
 	var texts [maxParts][]byte
-	for i, p := range e.parts {
+	for i := range e.parts {
+		p := &e.parts[i]
 		texts[i] = p.literal
 		if p.operand != nil {
-			v, f := r.operand(p.operand)
-			if f != usable {
-				return value{}, f
+			if f := r.operand(p.operand, v); f != usable {
+				return f
 			}
 			texts[i] = v.text
 		}
@@ -221,65 +230,60 @@ func (r *run) template(e *expr) (value, found) {
 	for i := range e.parts {
 		r.scratch = append(r.scratch, texts[i]...)
 	}
-	return value{text: r.scratch[from:]}, usable
+	v.raw, v.text = nil, r.scratch[from:]
+	return usable
 }
 
-// operand returns the value of a path or variable after its steps.
-func (r *run) operand(o *operand) (value, found) {
-	var v value
-	var f found
+// operand sets v to the value of a path or variable after its steps.
+func (r *run) operand(o *operand, v *value) found {
+	f := nothing
 	if o.slot == 0 {
-		v, f = r.variable(o.variable)
+		f = r.variable(o.variable, v)
 	} else {
-		v, f = r.source(r.values[o.slot], o)
+		f = r.source(r.values[o.slot], o, v)
 	}
-	for i := range o.steps {
-		if f != usable {
-			return value{}, f
-		}
-		v, f = r.step(&o.steps[i], v)
-	}
-	return v, f
+	return r.steps(o.steps, f, v)
 }
 
-func (r *run) variable(i int) (value, found) {
+func (r *run) variable(i int, v *value) found {
 	m := &r.vars[i]
 	if !m.known {
-		m.value, m.found = r.first(r.m.vars[i], nil)
+		m.found = r.first(r.m.vars[i], nil, &m.value)
 		m.known = true
 	}
-	return m.value, m.found
+	*v = m.value
+	return m.found
 }
 
-// source returns a value of the source as a text.
-func (r *run) source(raw []byte, o *operand) (value, found) {
+// source sets v to a value of the source as a text.
+func (r *run) source(raw []byte, o *operand, v *value) found {
 	if !says(raw) {
-		return value{}, nothing
+		return nothing
 	}
-	v := value{text: raw}
+	v.raw, v.text = nil, raw
 	switch raw[0] {
 	case '"':
 		text, ok := r.unquote(raw)
 		if !ok {
-			return v, unusable
+			return unusable
 		}
-		v = value{raw, text}
+		v.raw, v.text = raw, text
 	case '[':
 		if o.join != nil {
-			return r.join(raw, o.join)
+			return r.join(raw, o.join, v)
 		}
-		return v, r.container(o)
+		return r.container(o)
 	case '{':
-		return v, r.container(o)
+		return r.container(o)
 	default:
 		if !o.numbers {
-			return v, unusable
+			return unusable
 		}
 	}
 	if r.m.isEmpty(v.text) {
-		return value{}, nothing
+		return nothing
 	}
-	return v, usable
+	return usable
 }
 
 // container says what an object or array is where a text was expected: nothing to
@@ -292,107 +296,34 @@ func (r *run) container(o *operand) found {
 }
 
 // join joins the strings, numbers and booleans of an array.
-func (r *run) join(raw []byte, with []byte) (value, found) {
+func (r *run) join(raw []byte, with []byte, v *value) found {
 	w := walker{in: raw}
 	var out []byte
 	for first := true; ; first = false {
 		done, err := w.next(first, ']')
 		if err != nil {
-			return value{}, unusable
+			return unusable
 		}
 		if done {
 			break
 		}
 		from, err := w.skip()
 		if err != nil {
-			return value{}, unusable
+			return unusable
 		}
-		v, f := r.source(raw[from:w.pos], &operand{numbers: true})
-		if f == unusable {
-			return value{}, unusable
-		}
-		if f == usable {
+		switch r.source(raw[from:w.pos], &operand{numbers: true}, v) {
+		case unusable:
+			return unusable
+		case usable:
 			if len(out) > 0 {
 				out = append(out, with...)
 			}
 			out = append(out, v.text...)
 		}
 	}
+	v.raw, v.text = nil, out
 	if len(out) == 0 {
-		return value{}, nothing
+		return nothing
 	}
-	return value{text: out}, usable
-}
-
-// holds reports whether all conditions do.
-func (r *run) holds(conds []cond) bool {
-	for i := range conds {
-		if !r.cond(&conds[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *run) cond(c *cond) bool {
-	switch c.op {
-	case opThere:
-		return r.there(&c.operand) != c.not
-	case opHas:
-		return (r.values[c.operand.slot] != nil) != c.not
-	}
-	v, f := r.operand(&c.operand)
-	if f != usable {
-		return (c.op == opDiffers) != c.not
-	}
-	return c.matches(v.text) != c.not
-}
-
-// there reports whether an operand says anything, of whatever type.
-func (r *run) there(o *operand) bool {
-	if o.slot != 0 && len(o.steps) == 0 {
-		raw := r.values[o.slot]
-		return says(raw) && !r.m.isEmpty(plain(raw))
-	}
-	_, f := r.operand(o)
-	return f != nothing
-}
-
-// matches compares a text that is there.
-func (c *cond) matches(text []byte) bool {
-	switch c.op {
-	case opEquals:
-		return string(text) == c.texts[0]
-	case opDiffers:
-		return string(text) != c.texts[0]
-	case opStarts:
-		return len(text) >= len(c.texts[0]) && string(text[:len(c.texts[0])]) == c.texts[0]
-	case opEnds:
-		return len(text) >= len(c.texts[0]) && string(text[len(text)-len(c.texts[0]):]) == c.texts[0]
-	case opContains:
-		return bytes.Contains(text, []byte(c.texts[0]))
-	case opIn:
-		for _, t := range c.texts {
-			if string(text) == t {
-				return true
-			}
-		}
-		return false
-	}
-	if !isNumber(text) {
-		return false
-	}
-	n, err := strconv.ParseFloat(string(text), 64)
-	if err != nil {
-		return false
-	}
-	switch c.op {
-	case opLess:
-		return n < c.number
-	case opAtMost:
-		return n <= c.number
-	case opMore:
-		return n > c.number
-	}
-	return n >= c.number
+	return usable
 }

@@ -13,6 +13,8 @@ import (
 // how often the reader looks at one byte again after an error: once per level.
 const maxDepth = 128
 
+var errDepth = fmt.Errorf("nested deeper than %d levels", maxDepth)
+
 // maxContainers is how many names of containers a reader looks for: a bit each.
 const maxContainers = 64
 
@@ -239,7 +241,7 @@ func (s *scanner) inObject() bool {
 // push enters an object (kind 1) or an array (kind 0).
 func (s *scanner) push(kind uint64, want expect) error {
 	if s.depth == maxDepth {
-		return fmt.Errorf("nested deeper than %d levels", maxDepth)
+		return errDepth
 	}
 	s.depth++
 	word, bit := s.depth/64, s.depth%64

@@ -34,11 +34,11 @@ type step struct {
 // anyKey is the key of a table that stands for all others.
 const anyKey = "*"
 
-// step changes a text. What comes out empty is nothing.
-func (r *run) step(s *step, v value) (value, found) {
+// step changes v. What comes out empty is nothing.
+func (r *run) step(s *step, v *value) found {
 	switch s.kind {
 	case stepText, stepJoin:
-		return v, usable
+		return usable
 	case stepTime:
 		return r.time(&s.time, v)
 	case stepMap:
@@ -46,23 +46,24 @@ func (r *run) step(s *step, v value) (value, found) {
 	}
 	text, ok := r.change(s, v.text)
 	if !ok || len(text) == 0 || r.m.isEmpty(text) {
-		return value{}, nothing
+		return nothing
 	}
-	if len(text) == len(v.text) && &text[0] == &v.text[0] {
-		return v, usable
+	if len(text) != len(v.text) || &text[0] != &v.text[0] {
+		v.raw, v.text = nil, text
 	}
-	return value{text: text}, usable
+	return usable
 }
 
-func lookUp(table map[string][]byte, v value) (value, found) {
+func lookUp(table map[string][]byte, v *value) found {
 	to, ok := table[string(v.text)]
 	if !ok {
 		to, ok = table[anyKey]
 	}
+	v.raw, v.text = nil, to
 	if !ok {
-		return value{}, nothing
+		return nothing
 	}
-	return value{text: to}, usable
+	return usable
 }
 
 // change does what the kinds do that make one text of another.

@@ -26,48 +26,54 @@ const (
 	timeFiletime          // 100 ns since 1601
 )
 
-// time makes a text an RFC 3339 time. One that has this form already stays as
-// the source has it.
-func (r *run) time(form *timeForm, v value) (value, found) {
+// time makes v an RFC 3339 time. One that has this form already stays as the
+// source has it.
+func (r *run) time(form *timeForm, v *value) found {
 	ok := false
 	switch form.kind {
 	case timeRFC3339:
-		if ok = isTime(v.text); ok {
-			return v, usable
-		}
+		ok = isTime(v.text)
 	case timeDate:
-		from := len(r.scratch)
-		if r.scratch, ok = appendDate(r.scratch, v.text, form.utc); ok {
-			return value{text: r.scratch[from:]}, usable
-		}
+		ok = r.date(form, v)
 	case timeLayout:
 		t, err := time.Parse(form.layout, string(v.text))
-		if ok = err == nil; ok {
-			v, ok = r.formatTime(t)
-		}
+		ok = err == nil && r.formatTime(t, v)
 	default:
 		t, isNumber := epochTime(form.kind, v.text)
-		if ok = isNumber; ok {
-			v, ok = r.formatTime(t)
-		}
+		ok = isNumber && r.formatTime(t, v)
 	}
-	if !ok {
-		if r.badTime == nil {
-			r.badTime = v.text
-		}
-		return value{}, unusable
+	if ok {
+		return usable
 	}
-	return v, usable
+	if r.badTime == nil {
+		r.badTime = v.text
+	}
+	return unusable
 }
 
-// formatTime writes a time in UTC; false if RFC 3339 has no form for its year.
-func (r *run) formatTime(t time.Time) (value, bool) {
+// date reads the form timeDate.
+func (r *run) date(form *timeForm, v *value) bool {
+	if isTime(v.text) {
+		return true
+	}
+	from := len(r.scratch)
+	out, ok := appendDate(r.scratch, v.text, form.utc)
+	if ok {
+		r.scratch = out
+		v.raw, v.text = nil, out[from:]
+	}
+	return ok
+}
+
+// formatTime sets v to a time in UTC; false if RFC 3339 has no form for its year.
+func (r *run) formatTime(t time.Time, v *value) bool {
 	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
-		return value{}, false
+		return false
 	}
 	from := len(r.scratch)
 	r.scratch = t.AppendFormat(r.scratch, time.RFC3339Nano)
-	return value{text: r.scratch[from:]}, true
+	v.raw, v.text = nil, r.scratch[from:]
+	return true
 }
 
 // epochShift is how many decimal digits of a number are below the second.
