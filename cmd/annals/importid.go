@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -56,17 +55,15 @@ func (l *lane) renameTaken(ctx context.Context, c *chunk, lines []*line, err err
 	if isOwn(c.file.format) {
 		return false, nil
 	}
-	taken := l.isStored
-	if errors.Is(err, engine.ErrSameID) {
-		taken = twins()
-	} else if !isConflict(err) {
+	if !errors.Is(err, engine.ErrSameID) && !isConflict(err) {
 		return false, nil
 	}
+	firsts := make(map[name]*annals.Encoded)
 	for _, x := range lines {
 		if x.renamed {
 			continue
 		}
-		is, err := taken(ctx, &x.event)
+		is, err := l.isTaken(ctx, &x.event, firsts)
 		if err == nil && is {
 			some = true
 			err = x.rename(c.lineText(x))
@@ -78,36 +75,26 @@ func (l *lane) renameTaken(ctx context.Context, c *chunk, lines []*line, err err
 	return some, nil
 }
 
-// isStored reports whether an entry has the id of an event and other content.
-func (l *lane) isStored(ctx context.Context, e *annals.Encoded) (bool, error) {
-	tenant := cmp.Or(e.Tenant(), l.env.tenant, annals.DefaultTenant)
-	entry, err := l.journal.GetTenant(ctx, tenant, e.ID())
-	if errors.Is(err, annals.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("get entry %q: %w", e.ID(), err)
-	}
-	stored, err := annals.ParseOptions{DropAssigned: true}.ParseEvent(entry.JSON)
-	if err != nil {
-		return true, nil // nothing that a producer sends
-	}
-	return !isRetry(&stored, e), nil
-}
+// A name is what an event is found by.
+type name struct{ tenant, id string }
 
-// twins returns a function that reports whether one of the events before has the id
-// of an event and other content.
-func twins() func(context.Context, *annals.Encoded) (bool, error) {
-	type name struct{ tenant, id string }
-	seen := make(map[name]*annals.Encoded)
-	return func(_ context.Context, e *annals.Encoded) (bool, error) {
-		n := name{e.Tenant(), e.ID()}
-		if first := seen[n]; first != nil {
-			return !isRetry(first, e), nil
-		}
-		seen[n] = e
-		return false, nil
+// isTaken reports whether other content has the id of an event: in the journal, which
+// decides if it has the id at all, or else in the first event of a batch with that id,
+// of which firsts has those so far.
+func (l *lane) isTaken(ctx context.Context, e *annals.Encoded, firsts map[name]*annals.Encoded) (bool, error) {
+	n := name{l.tenantOf(e), e.ID()}
+	entry, err := l.journal.GetTenant(ctx, n.tenant, n.id)
+	if err != nil && !errors.Is(err, annals.ErrNotFound) {
+		return false, fmt.Errorf("get entry %q: %w", n.id, err)
 	}
+	if err == nil {
+		return !l.isEntry(&entry, e), nil
+	}
+	if first := firsts[n]; first != nil {
+		return !isRetry(first, e), nil
+	}
+	firsts[n] = e
+	return false, nil
 }
 
 // freeOnRetry are the members that a retry may lack.

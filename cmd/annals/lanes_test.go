@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -191,4 +193,53 @@ func TestOtherID(t *testing.T) {
 			t.Errorf("%d bytes: %q, %q, %q", n, got, again, other)
 		}
 	}
+}
+
+// TestImportRepeats changes a file that was imported in every way, and imports it
+// again: what is there is found, and what is not is added.
+func TestImportRepeats(t *testing.T) {
+	const n = 2*batchLines + 100
+	event := func(id int, name string) string {
+		return fmt.Sprintf(`{"eventID":"%d","eventTime":"2026-01-01T00:00:00Z","eventSource":"s.amazonaws.com","eventName":"%s"}`, id, name)
+	}
+	base := make([]string, n)
+	for i := range base {
+		base[i] = event(i, "A")
+	}
+	insert := func(at int, line string) []string { return slices.Insert(slices.Clone(base), at, line) }
+	for name, tt := range map[string]struct {
+		lines                         []string
+		imported, duplicates, renamed uint64
+	}{
+		"the same":             {base, 0, n, 0},
+		"more":                 {append(slices.Clone(base), event(n, "A")), 1, n, 0},
+		"fewer":                {base[:n-1], 0, n - 1, 0},
+		"a batch later":        {base[batchLines:], 0, n - batchLines, 0},
+		"one before":           {insert(0, event(n, "A")), 1, n, 0},
+		"one in between":       {insert(batchLines+5, event(n, "A")), 1, n, 0},
+		"other content":        {insert(batchLines+5, event(batchLines+4, "B")), 1, n, 1},
+		"other content, first": {insert(0, event(0, "B")), 1, n, 1},
+		"other content, last":  {insert(n, event(n-1, "B")), 1, n, 1},
+		"the other way round":  {reversed(base), 0, n, 0},
+		"twice":                {insert(batchLines+1, base[batchLines]), 0, n + 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "journal")
+			runOK(t, strings.Join(base, "\n"), "import", "--data", dir, "--format", "cloudtrail")
+			for range 2 {
+				var r importReport
+				check(t, json.Unmarshal([]byte(runOK(t, strings.Join(tt.lines, "\n"), "import", "--data", dir, "--format", "cloudtrail")), &r))
+				if r.Imported != tt.imported || r.Duplicates != tt.duplicates || r.RenamedIDs != tt.renamed {
+					t.Errorf("got %+v, want %d imported, %d duplicates, %d renamed", r, tt.imported, tt.duplicates, tt.renamed)
+				}
+				tt.imported, tt.duplicates = 0, tt.duplicates+tt.imported
+			}
+		})
+	}
+}
+
+func reversed(lines []string) []string {
+	lines = slices.Clone(lines)
+	slices.Reverse(lines)
+	return lines
 }
