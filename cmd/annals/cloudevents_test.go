@@ -55,7 +55,9 @@ func conformance(t *testing.T) (texts []string) {
 	t.Helper()
 	file, err := os.ReadFile("../../testdata/codec/cloudevents/valid-events.json")
 	check(t, err)
-	var vectors struct{ Tests []struct{ Event json.RawMessage } }
+	var vectors struct {
+		Tests []struct{ Event json.RawMessage }
+	}
 	check(t, json.Unmarshal(file, &vectors))
 	for _, v := range vectors.Tests {
 		texts = append(texts, string(v.Event))
