@@ -74,7 +74,7 @@ func (c *cloudEvent) read(raw []byte) error {
 			return err
 		}
 		if done {
-			return w.end()
+			return c.end(&w)
 		}
 		from, err := w.skip()
 		if err != nil {
@@ -84,6 +84,18 @@ func (c *cloudEvent) read(raw []byte) error {
 			return err
 		}
 	}
+}
+
+// end checks the whole text. Other formats leave that to the journal's parser,
+// which finds all of it in the event's data; of a CloudEvent some is left behind.
+func (c *cloudEvent) end(w *walker) error {
+	if err := w.end(); err != nil {
+		return err
+	}
+	if !jsontext.Value(w.in).IsValid(jsontext.AllowDuplicateNames(true)) {
+		return errors.New("event is not valid JSON")
+	}
+	return nil
 }
 
 func (c *cloudEvent) add(name string, raw []byte) error {

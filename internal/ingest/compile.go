@@ -13,7 +13,7 @@ import (
 const (
 	maxMappingBytes = 256 << 10
 	maxAlternatives = 128   // for one member
-	maxNamed        = 256   // variables, tables, groups
+	maxNamed        = 256   // variables, tables
 	maxTableRows    = 4_096 // of one table
 )
 

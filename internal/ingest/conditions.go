@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -54,7 +55,9 @@ func (p *exprParser) cond(text string) (cond, error) {
 	if path, ok := strings.CutPrefix(text, "has "); ok {
 		var err error
 		c.op = opHas
-		c.operand.slot, err = p.path(strings.TrimSpace(path))
+		if c.operand, err = p.ref(strings.TrimSpace(path)); err == nil && c.operand.slot == 0 {
+			err = errors.New("has takes a path, no variable")
+		}
 		return c, err
 	}
 	left, right := text, ""

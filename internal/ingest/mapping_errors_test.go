@@ -68,6 +68,8 @@ func TestMappingErrors(t *testing.T) {
 		{"after brackets", ok + "source: a[0]b", `mapping line 4: source: path "a[0]b" has "b" after ], want . or [`},
 		{"high index", ok + "source: a[1001]", `mapping line 4: source: path "a[1001]": want an index from 0 to 1000`},
 		{"backslash at the end", ok + `source: a\`, "mapping line 4: source: a backslash ends the path"},
+		{"long name", ok + "source: a." + strings.Repeat("x", 1001), "has a name of 1001 bytes, limit 1000"},
+		{"has a variable", ok + "vars: {v: a}\nsource: {when: has $v, then: a}", "mapping line 5: source: has takes a path, no variable"},
 		{"deep path", ok + "source: a" + strings.Repeat(".a", 16), "has more than 16 names"},
 		{"entity without id", ok + "entity: {type: =a}", "mapping line 4: entity: lacks id"},
 		{"related without type", ok + "related: [{id: a}]", "mapping line 4: related: lacks type"},

@@ -13,7 +13,10 @@ import (
 // TestFault103Map maps large and deep values with every format: the memory beyond
 // the event itself is bounded, and nothing recurses as deep as the value.
 func TestFault103Map(t *testing.T) {
-	const n = 200_000
+	n := 200_000
+	if testing.Short() || raceEnabled {
+		n /= 20
+	}
 	names := []string{"target", "targetResources", "related", "keywords", "sourceIPs", "resources", "x"}
 	hostile := map[string]string{
 		"deep arrays":     strings.Repeat("[", n) + strings.Repeat("]", n),
@@ -34,7 +37,7 @@ func TestFault103Map(t *testing.T) {
 				dst := make([]byte, 0, 2*len(raw)+64<<10)
 				var err error
 				bytes := allocated(func() { _, _, err = f.Map(dst, raw, ingest.Input{}) })
-				if err != nil {
+				if tooDeep := name == "cloudevents" && strings.HasPrefix(what, "deep"); (err != nil) != tooDeep {
 					t.Errorf("%s, %s: %v", name, what, err)
 				}
 				if limit := uint64(len(raw) + 256<<10); bytes > limit {
@@ -54,7 +57,11 @@ func TestMapSyntax(t *testing.T) {
 		}
 		f := lookup(t, name)
 		line := []byte(readLines(t, "testdata/"+name+".jsonl")[0])
-		for i := 0; i < len(line); i += 1 + len(line)/400 {
+		places := 400
+		if testing.Short() || raceEnabled {
+			places = 40
+		}
+		for i := 0; i < len(line); i += 1 + len(line)/places {
 			checkMap(t, f, line[:i], ingest.Input{})
 			if _, _, err := f.Map(nil, line[:i], ingest.Input{}); err == nil {
 				t.Fatalf("%s: cut off at %d is taken", name, i)
@@ -62,9 +69,7 @@ func TestMapSyntax(t *testing.T) {
 			for _, c := range []byte("{}[]\",:\\0 \x00\xff") {
 				changed := slices.Clone(line)
 				changed[i] = c
-				if name != "cloudevents" { // it need not hold every byte of its source
-					checkMap(t, f, changed, ingest.Input{})
-				}
+				checkMap(t, f, changed, ingest.Input{})
 			}
 		}
 	}

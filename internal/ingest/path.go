@@ -12,6 +12,7 @@ const (
 	maxSegments = 16    // of a path
 	maxPicks    = 32    // different elements wanted of one array
 	maxSlots    = 1_000 // different paths of a mapping
+	maxName     = 1_000 // bytes of a name
 )
 
 // A segment is one step of a path: the member of an object, or an element of an
@@ -50,6 +51,8 @@ func parsePath(text string) ([]segment, error) {
 			path = append(path, pick)
 		}
 		switch {
+		case len(name) > maxName:
+			return nil, fmt.Errorf("path %.60q has a name of %d bytes, limit %d", text, len(name), maxName)
 		case len(path) > maxSegments:
 			return nil, fmt.Errorf("path %.60q has more than %d names", text, maxSegments)
 		case after == "":
