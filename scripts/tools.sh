@@ -9,6 +9,7 @@ declare -A package=(
 	[git]=git
 	[make]=make
 	[cc]="gcc libc6-dev" # for the race detector
+	[jq]=jq # an opinion of its own on imported logs
 )
 
 missing=()
