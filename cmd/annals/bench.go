@@ -58,6 +58,7 @@ func (e *env) bench(ctx context.Context, o bench.Options, profile string) error 
 		return err
 	}
 	o.Killable = killableBench
+	o.Importers = e.benchImporters()
 	var table *tabwriter.Writer
 	if form == formTable {
 		table = tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
