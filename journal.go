@@ -122,6 +122,9 @@ func (j *Journal) ID() string { return j.engine.ID() }
 // Origin returns the journal's name in its checkpoints.
 func (j *Journal) Origin() string { return j.engine.Origin() }
 
+// MaxEventBytes returns the limit of one entry's canonical bytes.
+func (j *Journal) MaxEventBytes() int { return j.opts.MaxEventBytes }
+
 // Size returns the number of entries: one past the last position.
 func (j *Journal) Size() Position { return j.engine.Size() }
 
@@ -174,7 +177,12 @@ func (j *Journal) At(ctx context.Context, p Position) (Entry, error) {
 // LastSequence returns the last sequence of an entity of the default tenant, 0 if
 // it has no event.
 func (j *Journal) LastSequence(ctx context.Context, entity Entity) (Sequence, error) {
-	return j.engine.LastSequence(ctx, j.opts.Tenant, engine.Entity{Type: entity.Type, ID: entity.ID})
+	return j.LastSequenceTenant(ctx, j.opts.Tenant, entity)
+}
+
+// LastSequenceTenant is [Journal.LastSequence] for a tenant.
+func (j *Journal) LastSequenceTenant(ctx context.Context, tenant string, entity Entity) (Sequence, error) {
+	return j.engine.LastSequence(ctx, tenant, engine.Entity{Type: entity.Type, ID: entity.ID})
 }
 
 // Scan yields the entries of all tenants from from (inclusive) to to (exclusive)

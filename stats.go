@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"iter"
 	"slices"
 	"time"
 
@@ -32,7 +33,10 @@ type Stats struct {
 	Groups          uint64            `json:"groups"`          // commits since the journal was opened
 	Syncs           uint64            `json:"syncs"`
 	SlowestSync     time.Duration     `json:"slowest_sync_ns"`
+	SyncTime        time.Duration     `json:"sync_ns"`   // of all syncs
+	Waiting         int               `json:"waiting"`   // appends that wait for their turn
 	DiskFull        bool              `json:"disk_full"` // appends are refused until there is room
+	Failed          bool              `json:"failed"`    // a write has failed; appends are refused until the journal is opened again
 	Stalled         bool              `json:"stalled"`   // the disk does not answer
 	ReadOnly        bool              `json:"read_only"`
 }
@@ -64,8 +68,8 @@ func (j *Journal) Stats(ctx context.Context) (Stats, error) {
 	s := Stats{
 		LogBytes: e.LogBytes, TreeBytes: e.TreeBytes, IndexBytes: e.IndexBytes,
 		Segments: e.Segments, CheckpointSize: e.Checkpoint,
-		Groups: e.Groups, Syncs: e.Syncs, SlowestSync: e.SlowestSync,
-		DiskFull: e.DiskFull, Stalled: e.Stalled, ReadOnly: e.ReadOnly,
+		Groups: e.Groups, Syncs: e.Syncs, SlowestSync: e.SlowestSync, SyncTime: e.SyncTime,
+		Waiting: e.Waiting, Failed: e.Failed, DiskFull: e.DiskFull, Stalled: e.Stalled, ReadOnly: e.ReadOnly,
 	}
 	size := j.Size() // before the kinds, which are then those of as many entries at least
 	types, err := countTypes(ctx, j.engine, maxTypes)
@@ -79,6 +83,33 @@ func (j *Journal) Stats(ctx context.Context) (Stats, error) {
 	counted := min(s.Events+s.SystemEvents, uint64(size))
 	s.Unreadable = max(uint64(size)-counted, hidden(j.Damage(), size))
 	return s, j.recordedTimes(ctx, &s)
+}
+
+// CountByType returns how many events of each type some tenants have, at the cost of a
+// look at the index. An empty list, or "*", has no meaning here. As in [Stats] the types
+// of most events are counted apart, and the events of others together.
+func (j *Journal) CountByType(ctx context.Context, tenants ...string) (byType map[string]uint64, others uint64, err error) {
+	c, err := countTypes(ctx, ofTenants{j.engine, tenants}, maxTypes)
+	if err != nil {
+		return nil, 0, err
+	}
+	return c.byType, c.others, nil
+}
+
+// ofTenants are the counts of some tenants.
+type ofTenants struct {
+	kinder
+	tenants []string
+}
+
+func (o ofTenants) Kinds(ctx context.Context) iter.Seq2[engine.KindCount, error] {
+	return func(yield func(engine.KindCount, error) bool) {
+		for k, err := range o.kinder.Kinds(ctx) {
+			if (err != nil || slices.Contains(o.tenants, k.Tenant)) && !yield(k, err) {
+				return
+			}
+		}
+	}
 }
 
 // hidden returns how many of the first size positions damage hides.

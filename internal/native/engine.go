@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
@@ -165,6 +166,7 @@ type Engine struct {
 	groups    atomic.Uint64
 	syncCount atomic.Uint64
 	slowest   atomic.Int64 // nanoseconds
+	syncTime  atomic.Int64 // nanoseconds
 
 	groupsDue  chan struct{}              // asks integrateLoop to integrate the group
 	integrated chan struct{}              // its answer
@@ -258,6 +260,22 @@ func (e *Engine) Follow(ctx context.Context, from engine.Position) iter.Seq2[eng
 	}
 }
 
+// Wait waits until an entry is visible at a position.
+func (e *Engine) Wait(ctx context.Context, p engine.Position) error {
+	for {
+		if e.isClosed() {
+			return engine.ErrClosed
+		}
+		picture := e.published.Load()
+		if picture.view.Size() > p {
+			return nil
+		}
+		if err := e.waitNext(ctx, picture); err != nil {
+			return err
+		}
+	}
+}
+
 // Stats implements [engine.Engine].
 func (e *Engine) Stats() engine.Stats {
 	v := e.published.Load().view
@@ -269,7 +287,9 @@ func (e *Engine) Stats() engine.Stats {
 		Groups:      e.groups.Load(),
 		Syncs:       e.syncCount.Load(),
 		SlowestSync: time.Duration(e.slowest.Load()),
+		SyncTime:    time.Duration(e.syncTime.Load()),
 		DiskFull:    e.diskFull.Load(),
+		Failed:      e.failed.Load(),
 		Stalled:     e.stalled.Load(),
 		ReadOnly:    e.log == nil || len(e.damage) > 0,
 	}
@@ -281,7 +301,26 @@ func (e *Engine) Stats() engine.Stats {
 	if c := e.newestCheckpoint(); c != nil {
 		s.Checkpoint = c.Size
 	}
+	if e.queue != nil {
+		s.Waiting = e.queue.len()
+	}
 	return s
+}
+
+// Published returns the newest checkpoint that was made, as text and as size, or
+// [engine.ErrNotFound].
+func (e *Engine) Published() (note []byte, size uint64, err error) {
+	c := e.newestCheckpoint()
+	if e.keeper == nil {
+		c, err = e.readCheckpoint()
+	}
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case c == nil:
+		return nil, 0, fmt.Errorf("checkpoint: %w", engine.ErrNotFound)
+	}
+	return c.note, c.Size, nil
 }
 
 func (e *Engine) newestCheckpoint() *signed {
