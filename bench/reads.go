@@ -128,6 +128,9 @@ func (b *bench) samples(ctx context.Context) (*annals.Journal, *sample, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		if v.CorrelationID == "" {
+			continue // one of the journal's own
+		}
 		s.ids = append(s.ids, v.ID)
 		s.actors = append(s.actors, v.Actor.ID)
 		s.types = append(s.types, v.Type)

@@ -57,7 +57,10 @@ func (e *env) bench(ctx context.Context, o bench.Options, profile string) error 
 	if err != nil {
 		return err
 	}
-	o.Killable = killableBench
+	o.Killable = func(ctx context.Context, dir string) *exec.Cmd {
+		return self(ctx, "bench", "--append-until-killed", dir)
+	}
+	o.Serve = benchServe
 	o.Importers = e.benchImporters()
 	var table *tabwriter.Writer
 	if form == formTable {
@@ -79,15 +82,6 @@ func (e *env) bench(ctx context.Context, o bench.Options, profile string) error 
 	}
 	err = bench.Run(ctx, o)
 	return firstError(err, stop(), failed)
-}
-
-// killableBench returns this program as one that appends until it is killed.
-func killableBench(ctx context.Context, dir string) *exec.Cmd {
-	self, err := os.Executable()
-	if err != nil {
-		self = os.Args[0]
-	}
-	return exec.CommandContext(ctx, self, "bench", "--append-until-killed", dir)
 }
 
 // firstError returns the first of errs that is one.
