@@ -279,7 +279,7 @@ func (b *bench) pace(ctx context.Context, s *Service, began time.Time) (sent int
 	defer conn.close()
 	g := newSupply(1, 1, 0)
 	var body []byte
-	for time.Since(began) < b.Time {
+	for sent == 0 || time.Since(began) < b.Time {
 		if ahead := time.Duration(sent)*time.Second/subscriberEvents - time.Since(began); ahead > 0 {
 			time.Sleep(ahead)
 		}
