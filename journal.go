@@ -121,6 +121,9 @@ func (j *Journal) ID() string { return j.engine.ID() }
 // Origin returns the journal's name in its checkpoints.
 func (j *Journal) Origin() string { return j.engine.Origin() }
 
+// MaxEventBytes returns the limit of one entry's canonical bytes.
+func (j *Journal) MaxEventBytes() int { return j.opts.MaxEventBytes }
+
 // Size returns the number of entries: one past the last position.
 func (j *Journal) Size() Position { return j.engine.Size() }
 

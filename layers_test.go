@@ -30,6 +30,7 @@ var guardLayers = [][]string{
 	{"internal/wal", "internal/index"},
 	{"engine/enginetest", "internal/native", "postgres"},
 	{"."},
+	{"internal/access", "internal/export"},
 	{"client", "outbox", "sink", "capture", "annalstest", "internal/server", "internal/ui", "internal/simtest"},
 	{"sink/..."},
 	{"cmd/...", "bench", "scripts/...", "examples/..."},

@@ -18,6 +18,9 @@ const (
 	// MaxBatchEvents is the most events that one append takes.
 	MaxBatchEvents = engine.MaxBatchRecords
 
+	// MaxBatchBytes is the most canonical bytes that one append takes.
+	MaxBatchBytes = engine.MaxBatchBytes
+
 	// MaxDepth is how deep objects and arrays nest in an event, the event itself
 	// being the first level.
 	MaxDepth = 64

@@ -1,0 +1,46 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/annals-io/annals"
+)
+
+// limitsAnswer is what GET /limits says, so that clients need not find out.
+type limitsAnswer struct {
+	EventBytes   int            `json:"event_bytes"`
+	AppendEvents int            `json:"append_events"`
+	AppendBytes  int            `json:"append_bytes"` // of canonical events
+	BodyBytes    int64          `json:"body_bytes"`
+	HeaderBytes  int            `json:"header_bytes"`
+	Depth        int            `json:"depth"`
+	PageEntries  int            `json:"page_entries"`
+	PageOffset   int            `json:"page_offset"`
+	Related      int            `json:"related"`
+	Subjects     int            `json:"subjects"`
+	Tags         int            `json:"tags"`
+	Retention    int            `json:"retention_days"`
+	Strings      map[string]int `json:"string_bytes"`
+}
+
+// getLimits answers with what requests may be.
+func getLimits(x *exchange) error {
+	return x.sendValue(limitsAnswer{
+		EventBytes: x.server.journal.MaxEventBytes(), AppendEvents: annals.MaxBatchEvents, AppendBytes: annals.MaxBatchBytes,
+		BodyBytes: x.server.opts.Limits.BodyBytes, HeaderBytes: 16 << 10, Depth: annals.MaxDepth,
+		PageEntries: annals.MaxPage, PageOffset: annals.MaxOffset,
+		Related: annals.MaxRelated, Subjects: annals.MaxSubjects, Tags: annals.MaxTags, Retention: annals.MaxRetentionDays,
+		Strings: annals.StringLimits(),
+	})
+}
+
+// sendValue answers with the JSON of a Go value: for what is not asked for often.
+func (x *exchange) sendValue(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	x.send(http.StatusOK, "application/json", b)
+	return nil
+}
