@@ -2,9 +2,11 @@ package annals
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -26,13 +28,21 @@ type Receipt struct {
 // MarshalJSON implements [encoding/json.Marshaler], in the form of entries:
 // recorded_at has nine digits, and strings are escaped minimally.
 func (r Receipt) MarshalJSON() ([]byte, error) {
-	b := appendQuoted([]byte(`{"id":`), r.ID)
-	b = fmt.Appendf(b, `,"position":%d`, r.Position)
+	return r.AppendJSON(nil), nil
+}
+
+// AppendJSON appends the receipt's JSON to dst.
+func (r *Receipt) AppendJSON(dst []byte) []byte {
+	dst = appendQuoted(append(dst, `{"id":`...), r.ID)
+	dst = strconv.AppendUint(append(dst, `,"position":`...), uint64(r.Position), 10)
 	if r.Sequence != 0 {
-		b = fmt.Appendf(b, `,"sequence":%d`, r.Sequence)
+		dst = strconv.AppendUint(append(dst, `,"sequence":`...), uint64(r.Sequence), 10)
 	}
-	return fmt.Appendf(b, `,"recorded_at":"%s","hash":"%s","duplicate":%t,"durable":%t}`,
-		r.RecordedAt.UTC().Format(engine.TimeFormat), r.Hash, r.Duplicate, r.Durable), nil
+	dst = appendTime(append(dst, `,"recorded_at":`...), r.RecordedAt)
+	dst = hex.AppendEncode(append(dst, `,"hash":"`...), r.Hash[:])
+	dst = strconv.AppendBool(append(dst, `","duplicate":`...), r.Duplicate)
+	dst = strconv.AppendBool(append(dst, `,"durable":`...), r.Durable)
+	return append(dst, '}')
 }
 
 // Append adds events in order, all or none, and returns one receipt each.

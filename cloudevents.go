@@ -202,6 +202,9 @@ func (c *cloudEvent) encode(offset int) (Encoded, error) {
 	core := make(map[string]string)
 	for _, name := range []string{"specversion", "id", "source", "type", "time", "subject", "datacontenttype", "dataschema"} {
 		text, _, err := c.text(name)
+		if err, ok := err.(*InvalidError); ok && offset < 0 { // no text that would tell where
+			err.Pointer = "/" + name
+		}
 		if err != nil {
 			return Encoded{}, err
 		}

@@ -50,6 +50,18 @@ func (e *Encoded) raw(m member) []byte {
 // ID returns the event's id, "" if none was sent.
 func (e *Encoded) ID() string { return unquote(e.raw(memberID)) }
 
+// WithID returns the event with an id, for one that has none. It counts as sent.
+//
+// Errors: [ErrInvalid], also for an event that has an id.
+func (e *Encoded) WithID(id string) (Encoded, error) {
+	if e.has(memberID) || id == "" {
+		return Encoded{}, &InvalidError{Pointer: "/id", Offset: -1, Detail: "there is one already, or none was given"}
+	}
+	b := builder{out: slices.Clone(e.values), done: *e}
+	b.text(memberID, id)
+	return b.encoded(), b.err
+}
+
 // Type returns the event's type.
 func (e *Encoded) Type() string { return unquote(e.raw(memberType)) }
 
