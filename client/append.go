@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/annals-io/annals"
@@ -153,20 +154,30 @@ func appendArray(dst []byte, events []annals.Encoded) []byte {
 	return append(dst, ']')
 }
 
-// named completes a conflict with what the request alone knows.
+// named completes a conflict with what the request knows: which of its events or
+// expectations it is about.
 func named(err error, expect []annals.Expect, events []annals.Encoded) error {
 	c, ok := errors.AsType[*annals.ConflictError](err)
-	if !ok || c.ID != "" || c.Entity.Type != "" {
+	e, told := errors.AsType[*Error](err)
+	if !ok || !told || c.ID != "" || c.Entity.Type != "" {
 		return err
 	}
-	e, ok := errors.AsType[*Error](err)
-	switch {
-	case !ok:
-	case e.byID && len(events) == 1:
-		c.Tenant, c.ID = events[0].Tenant(), events[0].ID()
-	case !e.byID && len(expect) == 1:
-		c.Tenant, c.Expected = expect[0].Tenant, expect[0].Sequence
-		c.Entity.Type, c.Entity.ID = expect[0].Entity.Type, expect[0].Entity.ID
+	if e.byID {
+		for i := range events {
+			id := events[i].ID()
+			if len(events) == 1 || strings.HasPrefix(e.Detail, "id "+strconv.Quote(id)+" is ") {
+				c.Tenant, c.ID = events[i].Tenant(), id
+				break
+			}
+		}
+		return err
+	}
+	for _, x := range expect {
+		if len(expect) == 1 || strings.HasPrefix(e.Detail, "entity "+x.Entity.Type+"/"+x.Entity.ID+" is ") {
+			c.Tenant, c.Expected = x.Tenant, x.Sequence
+			c.Entity.Type, c.Entity.ID = x.Entity.Type, x.Entity.ID
+			break
+		}
 	}
 	return err
 }
@@ -180,10 +191,10 @@ type itemResult struct {
 // eachQuery makes the events of a batch independent of each other.
 var eachQuery = url.Values{"atomic": {"false"}}
 
-// appendEach makes one try to append events that are independent of each other. An
-// error is about the request as a whole.
+// appendEach makes one try to append n events, one a line, that are independent of each
+// other. An error is about the request as a whole.
 func (c *Client) appendEach(ctx context.Context, body []byte, n int) ([]itemResult, error) {
-	text, err := c.once(ctx, post(apiPath+"/events/batch", eachQuery, typeJSON, body))
+	text, err := c.once(ctx, post(apiPath+"/events/batch", eachQuery, typeNDJSON, body))
 	if err != nil {
 		return nil, err
 	}

@@ -179,21 +179,17 @@ func (s *coalescer) send(ctx context.Context, ws []*waiter) {
 	}
 }
 
-// groupBody returns the body of a request.
+// groupBody returns the body of a request: an event a line.
 func groupBody(ws []*waiter) []byte {
-	size := len("[]")
+	size := 0
 	for _, w := range ws {
 		size += len(w.text) + 1
 	}
 	body := make([]byte, 0, size)
-	for i, w := range ws {
-		next := byte(',')
-		if i == 0 {
-			next = '['
-		}
-		body = append(append(body, next), w.text...)
+	for _, w := range ws {
+		body = append(append(body, w.text...), '\n')
 	}
-	return append(body, ']')
+	return body
 }
 
 // isTooLarge reports whether a request as a whole was too large.

@@ -75,15 +75,8 @@ type problem struct {
 	Errors    []fault `json:"errors"`
 
 	// Of conflicts.
-	CurrentSequence  *annals.Sequence `json:"current_sequence"`
-	ExpectedSequence annals.Sequence  `json:"expected_sequence"`
-	Position         *annals.Position `json:"position"`
-	ID               string           `json:"id"`
-	Tenant           string           `json:"tenant"`
-	Entity           struct {
-		Type string `json:"type"`
-		ID   string `json:"id"`
-	} `json:"entity"`
+	CurrentSequence *annals.Sequence `json:"current_sequence"`
+	Position        *annals.Position `json:"position"`
 }
 
 // A fault is a member of errors.
@@ -160,14 +153,14 @@ func (p *problem) invalid() error {
 	return &annals.InvalidError{Pointer: f.Pointer, Offset: -1, Detail: detail, Hint: hint}
 }
 
+// conflict returns a conflict that does not say yet what it is about.
 func (p *problem) conflict() error {
-	c := &annals.ConflictError{Tenant: p.Tenant, ID: p.ID}
+	c := new(annals.ConflictError)
 	if p.Position != nil {
 		c.Position = *p.Position
 	}
 	if p.CurrentSequence != nil {
-		c.Current, c.Expected = *p.CurrentSequence, p.ExpectedSequence
-		c.Entity.Type, c.Entity.ID = p.Entity.Type, p.Entity.ID
+		c.Current = *p.CurrentSequence
 	}
 	return c
 }

@@ -179,7 +179,6 @@ func TestProblems(t *testing.T) {
 			return e.Pointer + "|" + e.Detail + "|" + e.Hint
 		}, "/type|is required|name it"},
 		{"id conflict", "conflict", 409, `,"position":7`, nil, conflictText, `id "e1" is taken by other content at position 7`},
-		{"sequence conflict", "conflict", 409, `,"current_sequence":7,"entity":{"type":"o","id":"1"},"expected_sequence":6`, nil, conflictText, `entity o/1 is at sequence 7, not 6`},
 		{"corrupt", "corrupt", 500, ``, nil, func(err error) string {
 			_, ok := errors.AsType[*annals.CorruptError](err)
 			return fmt.Sprint(ok)

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -66,6 +67,9 @@ func ids(r *http.Request) []string {
 	if err != nil {
 		return nil
 	}
+	if r.Header.Get("Content-Type") == "application/x-ndjson" {
+		body = append(append([]byte("["), bytes.ReplaceAll(bytes.TrimSpace(body), []byte("\n"), []byte(","))...), ']')
+	}
 	events, _, err := annals.ParseBatch(body)
 	if err != nil {
 		return nil
@@ -112,7 +116,7 @@ func (l *log) add(line string) {
 	l.lines = append(l.lines, line)
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
