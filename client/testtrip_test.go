@@ -62,7 +62,10 @@ func receiptText(id string, p int) string {
 }
 
 // ids returns the ids of the events that a request appends.
-func ids(r *http.Request) []string {
+func ids(r *http.Request) []string { return idsAnd(r, func(annals.Encoded) {}) }
+
+// idsAnd is ids, and shows each event.
+func idsAnd(r *http.Request, see func(annals.Encoded)) []string {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil
@@ -77,6 +80,7 @@ func ids(r *http.Request) []string {
 	out := make([]string, len(events))
 	for i := range events {
 		out[i] = events[i].ID()
+		see(events[i])
 	}
 	return out
 }
