@@ -79,7 +79,7 @@ func put(t *testing.T, b *client.Buffer, ids ...string) {
 // wantBatches compares what the stand-in has got.
 func wantBatches(t *testing.T, s *standIn, want ...string) {
 	t.Helper()
-	if diff := cmp.Diff(want, s.batches.lines); diff != "" {
+	if diff := cmp.Diff(want, s.batches.all()); diff != "" {
 		t.Errorf("batches (-want +got):\n%s", diff)
 	}
 }
@@ -142,7 +142,7 @@ func TestBufferEvents(t *testing.T) {
 		check(t, b.Append(ctx, annals.Event{Type: "a"}))
 		check(t, b.Close(t.Context()))
 		var sequences []uint64
-		for i, text := range s.bodies.lines {
+		for i, text := range s.bodies.all() {
 			e, err := annals.ParseEvent([]byte(text))
 			check(t, err)
 			raw, _ := e.Member("producer")
@@ -283,7 +283,7 @@ func TestBufferDrop(t *testing.T) {
 		put(t, b, "5")
 		check(t, b.Close(t.Context()))
 		var got []string
-		for _, text := range s.bodies.lines {
+		for _, text := range s.bodies.all() {
 			e, err := annals.ParseEvent([]byte(text))
 			check(t, err)
 			if e.Type() == client.TypeDropped {
@@ -332,7 +332,7 @@ func TestBufferSpill(t *testing.T) {
 		check(t, b.Flush(t.Context()))
 		put(t, b, "b2")
 		check(t, b.Close(t.Context()))
-		got := strings.Join(s.batches.lines, ",")
+		got := strings.Join(s.batches.all(), ",")
 		if want := "1,2,3,4,5,6,a0,a1,a2,a3,a4,a5,a6,a7,a8,a9,b1,b2"; got != want {
 			t.Errorf("delivered %s, want %s", got, want)
 		}

@@ -55,7 +55,7 @@ func TestCoalesce(t *testing.T) {
 			}
 		}
 		want := []string{"POST /api/v1/audit/events/batch?atomic=false 1", "POST /api/v1/audit/events/batch?atomic=false 2,3,4"}
-		if diff := cmp.Diff(want, requests.lines); diff != "" {
+		if diff := cmp.Diff(want, requests.all()); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}
 	})
@@ -82,7 +82,7 @@ func TestCoalesceAlone(t *testing.T) {
 	entity := annals.Entity{Type: "o", ID: "1"}
 	_, err = c.AppendExpect(t.Context(), []annals.Expect{{Entity: entity, Sequence: 3}}, annals.Event{Type: "a", Entity: entity})
 	check(t, err)
-	if diff := cmp.Diff([]string{"/api/v1/audit/events/batch", "/api/v1/audit/events/batch"}, uris.lines); diff != "" {
+	if diff := cmp.Diff([]string{"/api/v1/audit/events/batch", "/api/v1/audit/events/batch"}, uris.all()); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }
@@ -96,7 +96,7 @@ func TestCoalesceIndependent(t *testing.T) {
 			time.Sleep(time.Second)
 			got := ids(r)
 			requests.add(strings.Join(got, ","))
-			first := len(requests.lines) == 2
+			first := len(requests.all()) == 2
 			return each(got, func(id string) string {
 				switch {
 				case id == "bad":
@@ -116,7 +116,7 @@ func TestCoalesceIndependent(t *testing.T) {
 		if text := conflictText(got["taken"]); text != `id "taken" is taken by other content at position 7` {
 			t.Errorf("conflict is %s", text)
 		}
-		if diff := cmp.Diff([]string{"0", "1,bad,busy,taken", "busy"}, requests.lines); diff != "" {
+		if diff := cmp.Diff([]string{"0", "1,bad,busy,taken", "busy"}, requests.all()); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}
 	})
@@ -146,7 +146,7 @@ func TestCoalesceTooLarge(t *testing.T) {
 			}
 		}
 		want := []string{"0", "1,2,3,huge", "1,2", "3,huge", "3", "huge"}
-		if diff := cmp.Diff(want, requests.lines); diff != "" {
+		if diff := cmp.Diff(want, requests.all()); diff != "" {
 			t.Errorf("requests (-want +got):\n%s", diff)
 		}
 	})

@@ -124,10 +124,17 @@ func isUnwritable(err error) bool {
 // openError adds the next step to an error of opening a journal.
 func openError(dir string, err error) error {
 	if errors.Is(err, annals.ErrNoJournal) {
-		return hinted(fmt.Errorf("%s holds no journal", dir), "annals append and annals import make one; --data names its directory")
+		return noJournal(dir)
 	}
 	return err
 }
+
+// noJournal is the error of a directory without a journal.
+func noJournal(dir string) error {
+	return hinted(fmt.Errorf("%s holds no journal", dir), "annals append and annals import make one; --data names its directory")
+}
+
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 // note prints a line on standard error.
 func (e *env) note(format string, args ...any) {

@@ -14,6 +14,7 @@ const (
 	groupWrite = "write"
 	groupRead  = "read"
 	groupProof = "proof"
+	groupServe = "serve"
 )
 
 const rootLong = `annals keeps a journal of record: an append-only, tamper-evident store of events.
@@ -46,10 +47,12 @@ func newRoot(e *env) *cobra.Command {
 		&cobra.Group{ID: groupWrite, Title: "Write:"},
 		&cobra.Group{ID: groupRead, Title: "Read:"},
 		&cobra.Group{ID: groupProof, Title: "Prove and repair:"},
+		&cobra.Group{ID: groupServe, Title: "Serve others:"},
 	)
 	addGroup(root, groupWrite, newAppend(e), newImport(e))
 	addGroup(root, groupRead, newGet(e), newQuery(e), newHistory(e), newTail(e), newExport(e), newStats(e))
 	addGroup(root, groupProof, newVerify(e), newCheckpoint(e), newRecover(e))
+	addGroup(root, groupServe, newServe(e), newToken(e))
 	root.AddCommand(newVersion(e), newCompletion(e))
 	root.InitDefaultHelpCmd()
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allForms, cobra.ShellCompDirectiveNoFileComp))

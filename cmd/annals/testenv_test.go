@@ -11,14 +11,30 @@ import (
 
 // A buffer is a bytes.Buffer that several goroutines may write to.
 type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer // guarded by mu
+	mu     sync.Mutex
+	b      bytes.Buffer // guarded by mu
+	writes *sync.Cond   // of mu; made by waitFor
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.writes != nil {
+		defer b.writes.Broadcast()
+	}
 	return b.b.Write(p)
+}
+
+// waitFor waits until a text was written.
+func (b *buffer) waitFor(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.writes == nil {
+		b.writes = sync.NewCond(&b.mu)
+	}
+	for !strings.Contains(b.b.String(), text) {
+		b.writes.Wait()
+	}
 }
 
 func (b *buffer) String() string {
@@ -37,7 +53,7 @@ func newTestEnv(stdin string) *testEnv {
 	e := new(testEnv)
 	e.env = env{
 		stdin: strings.NewReader(stdin), stdout: &e.out, stderr: &e.err,
-		getenv: func(string) string { return "" }, now: time.Now,
+		getenv: func(string) string { return "" }, environ: func() []string { return nil }, now: time.Now,
 	}
 	return e
 }

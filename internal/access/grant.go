@@ -19,6 +19,9 @@ const maxTenants = 100
 // not, or no longer, good. What is wrong with it is not told to the sender.
 var ErrUnauthenticated = errors.New("access: no valid credential")
 
+// ErrInvalid reports a token that cannot be made as it is described.
+var ErrInvalid = errors.New("invalid token")
+
 // An Authenticator finds out whose request it is.
 type Authenticator interface {
 	// Authenticate returns what the request's credential may do. It is called for
@@ -39,7 +42,7 @@ type Grant struct {
 	principal *annals.Principal
 }
 
-// NewGrant returns the grant of a credential. Errors: [annals.ErrInvalid].
+// NewGrant returns the grant of a credential. Errors: [ErrInvalid].
 func NewGrant(id string, who annals.Identity, tenants []string, p Permission) (*Grant, error) {
 	g := &Grant{ID: id, Who: who, Tenants: slices.Clone(tenants), Permissions: p}
 	if err := CheckTenants(tenants); err != nil {
@@ -66,20 +69,20 @@ func (g *Grant) finish() (*Grant, error) {
 	return g, nil
 }
 
-// CheckTenants reports what is wrong with a list of tenants. Errors: [annals.ErrInvalid].
+// CheckTenants reports what is wrong with a list of tenants. Errors: [ErrInvalid].
 func CheckTenants(tenants []string) error {
 	if len(tenants) == 0 || len(tenants) > maxTenants {
-		return fmt.Errorf("%w: %d tenants, want 1 to %d", annals.ErrInvalid, len(tenants), maxTenants)
+		return fmt.Errorf("%w: %d tenants, want 1 to %d", ErrInvalid, len(tenants), maxTenants)
 	}
 	for i, t := range tenants {
 		switch {
 		case slices.Contains(tenants[:i], t):
-			return fmt.Errorf("%w: tenant %.40q is there twice", annals.ErrInvalid, t)
+			return fmt.Errorf("%w: tenant %.40q is there twice", ErrInvalid, t)
 		case t == EveryTenant || t == annals.SystemTenant:
 			continue
 		}
 		if _, err := annals.NewPrincipal(annals.Identity{Type: "token", ID: "-"}, t); t == "" || err != nil {
-			return fmt.Errorf("%w: tenant %.40q is no name of one", annals.ErrInvalid, t)
+			return fmt.Errorf("%w: tenant %.40q is no name of one", ErrInvalid, t)
 		}
 	}
 	return nil

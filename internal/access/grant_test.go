@@ -93,7 +93,7 @@ func TestGrantTenants(t *testing.T) {
 
 func TestGrantInvalid(t *testing.T) {
 	for _, tenants := range [][]string{nil, {""}, {"acme", "acme"}, {"acme", ""}, {strings.Repeat("x", 101)}, {"a\x00"}, make([]string, 101)} {
-		if _, err := access.NewGrant("t1", someone, tenants, access.Read); !errors.Is(err, annals.ErrInvalid) {
+		if _, err := access.NewGrant("t1", someone, tenants, access.Read); !errors.Is(err, access.ErrInvalid) {
 			t.Errorf("tenants %.3q: %v", tenants, err)
 		}
 	}

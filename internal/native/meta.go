@@ -1,9 +1,7 @@
 package native
 
 import (
-	"bytes"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -64,39 +62,8 @@ type end struct {
 	Entries uint64 `json:"entries"`
 }
 
-// seal encodes v with a checksum as its last member, over the bytes before it.
-func seal(v any) ([]byte, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	b = b[:len(b)-1]
-	sum := sha256.Sum256(b)
-	return fmt.Appendf(b, `,"checksum":"%x"}`+"\n", sum), nil
-}
-
-// unseal checks the checksum of what seal wrote and returns the rest.
-func unseal(b []byte) ([]byte, error) {
-	at := bytes.LastIndex(b, []byte(`,"checksum":"`))
-	if at < 0 {
-		return nil, errors.New("checksum is missing")
-	}
-	sum := sha256.Sum256(b[:at])
-	if string(b[at:]) != fmt.Sprintf(`,"checksum":"%x"}`+"\n", sum) {
-		return nil, errors.New("checksum does not match")
-	}
-	return append(bytes.Clone(b[:at]), '}'), nil
-}
-
-// decodeStrict decodes what unseal returned, and nothing else.
-func decodeStrict(b []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	return d.Decode(v)
-}
-
 func writeSealed(fsys durable.FS, name string, v any) error {
-	b, err := seal(v)
+	b, err := durable.Seal(v)
 	if err != nil {
 		return err
 	}
@@ -113,7 +80,7 @@ func readSealed(fsys durable.FS, name string, decode func(b []byte) error) (bool
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", name, err)
 	}
-	if b, err = unseal(b); err == nil {
+	if b, err = durable.Unseal(b); err == nil {
 		err = decode(b)
 	}
 	if errors.Is(err, engine.ErrNewerFormat) {
@@ -155,7 +122,7 @@ func (id *identity) decode(b []byte) error {
 	if probe.Format != FormatVersion {
 		return fmt.Errorf("format %d is unknown", probe.Format)
 	}
-	if err := decodeStrict(b, id); err != nil {
+	if err := durable.DecodeStrict(b, id); err != nil {
 		return err
 	}
 	_, err := id.id()
@@ -320,7 +287,7 @@ func evidence(fsys durable.FS, c *signed, tiles uint64) (wal.Evidence, error) {
 // readState reads where the log ended when it was closed last, nil if it never was.
 func readState(fsys durable.FS) (*wal.State, error) {
 	var e end
-	ok, err := readSealed(fsys, stateName, func(b []byte) error { return decodeStrict(b, &e) })
+	ok, err := readSealed(fsys, stateName, func(b []byte) error { return durable.DecodeStrict(b, &e) })
 	if err != nil || !ok {
 		return nil, err
 	}

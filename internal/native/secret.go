@@ -25,7 +25,7 @@ type secret struct {
 func readSecret(fsys durable.FS) (raw []byte, ok bool, err error) {
 	ok, err = readSealed(fsys, secretName, func(b []byte) error {
 		var s secret
-		err := decodeStrict(b, &s)
+		err := durable.DecodeStrict(b, &s)
 		if err == nil {
 			raw, err = hex.DecodeString(s.Secret)
 		}

@@ -25,7 +25,7 @@ func parseMoment(s string, now time.Time) (m moment, what string) {
 	if t, err := time.Parse(time.DateOnly, s); err == nil {
 		return bounded(moment{first: t, last: t.AddDate(0, 0, 1).Add(-1)})
 	}
-	if d, ok := parseDistance(s); ok {
+	if d, ok := ParseDistance(s); ok {
 		t := now.Add(-d)
 		return bounded(moment{first: t, last: t, relative: true})
 	}
@@ -54,8 +54,8 @@ var units = map[byte]time.Duration{
 	'w': 7 * 24 * time.Hour, 'd': 24 * time.Hour, 'h': time.Hour, 'm': time.Minute, 's': time.Second,
 }
 
-// parseDistance reads 90s, 24h, 7d, 1d12h and the like.
-func parseDistance(s string) (total time.Duration, ok bool) {
+// ParseDistance reads 90s, 24h, 7d, 1d12h and the like.
+func ParseDistance(s string) (total time.Duration, ok bool) {
 	for last := time.Duration(1<<63 - 1); s != ""; {
 		digits, _ := cutDigits([]byte(s))
 		if len(digits) == 0 || len(digits) > 9 || len(digits) == len(s) {

@@ -14,15 +14,15 @@ func suggest(name string, others ...string) string {
 		return "did you mean " + right + "?"
 	}
 	names := slices.AppendSeq(others, maps.Keys(fieldNames))
-	if near := nearest(name, names); near != "" {
+	if near := Nearest(name, names); near != "" {
 		return "did you mean " + near + "?"
 	}
 	return ""
 }
 
-// nearest returns the candidate that the fewest changes make of name, the first
+// Nearest returns the candidate that the fewest changes make of name, the first
 // in the alphabet of several, or none if all are too far.
-func nearest(name string, candidates []string) string {
+func Nearest(name string, candidates []string) string {
 	if len(name) > maxSuggestBytes {
 		return ""
 	}

@@ -205,7 +205,7 @@ func kindHint(f *Field, text string) string {
 	case Bool:
 		return "write true or false, without quotes"
 	case Enum:
-		if near := nearest(text, f.Values); near != "" {
+		if near := Nearest(text, f.Values); near != "" {
 			return "did you mean " + near + "?"
 		}
 		return "write one of " + strings.Join(f.Values, ", ")

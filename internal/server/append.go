@@ -58,7 +58,10 @@ func (x *exchange) addition() (a addition, err error) {
 	if err := x.applyExpected(&a); err != nil {
 		return a, err
 	}
-	return a, x.covers(a.events, a.expect)
+	if err := x.covers(a.events, a.expect); err != nil {
+		return a, err
+	}
+	return a, x.takeEvents(len(a.events))
 }
 
 // applyKey gives the idempotency key to a single event without an id.

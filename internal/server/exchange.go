@@ -9,6 +9,7 @@ import (
 
 	"github.com/annals-io/annals"
 	"github.com/annals-io/annals/internal/access"
+	"golang.org/x/time/rate"
 )
 
 // An exchange is one request and its answer.
@@ -23,7 +24,9 @@ type exchange struct {
 	status int           // that was sent; zero: nothing yet
 	abort  bool          // the answer cannot be completed: the connection is to break
 
-	streaming bool // it is one of the streams that may be open at once
+	streaming bool          // it is one of the streams that may be open at once
+	bucket    *bucket       // that the request is in; nil if it does not count
+	events    *rate.Limiter // of the events that it may append; nil: not bounded
 }
 
 // run lets a request through the chain.
@@ -53,6 +56,9 @@ func (x *exchange) run(op *operation) {
 // admit refuses what the route does not take, before anything of the body is read.
 func (x *exchange) admit() error {
 	if err := x.authenticate(); err != nil {
+		return err
+	}
+	if err := x.throttle(); err != nil {
 		return err
 	}
 	if err := x.parseQuery(); err != nil {
@@ -100,6 +106,9 @@ func authError(err error) error {
 func (x *exchange) finish() {
 	if x.streaming {
 		x.server.streams.give(1)
+	}
+	if x.bucket != nil {
+		x.bucket.inside.Add(-1)
 	}
 	if x.abort {
 		panic(http.ErrAbortHandler)

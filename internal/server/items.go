@@ -92,6 +92,9 @@ func (x *exchange) items() ([]item, error) {
 	if err == nil && len(items) == 0 {
 		err = fmt.Errorf("%w: there are no events to append", annals.ErrInvalid)
 	}
+	if err == nil {
+		err = x.takeEvents(len(items))
+	}
 	return items, err
 }
 

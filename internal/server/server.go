@@ -30,6 +30,9 @@ type Options struct {
 	// Limits bound what requests may take. The zero Limits are the defaults.
 	Limits Limits
 
+	// Rates bound what one credential may ask for.
+	Rates Rates
+
 	// Heartbeat is how often a silent stream of events says that it is alive. Zero
 	// means 15 seconds.
 	Heartbeat time.Duration
@@ -60,6 +63,7 @@ type Server struct {
 	requests atomic.Uint64 // that were given an id
 	memory   budget        // of bodies
 	streams  budget        // of long answers
+	limiter  atomic.Pointer[limiter]
 	door     door
 }
 
@@ -78,6 +82,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.memory.limit = s.opts.Limits.BodyMemory
 	s.streams.limit = int64(s.opts.Limits.Streams)
+	s.SetRates(s.opts.Rates)
 	s.door.init()
 	s.mux = s.newMux()
 	return s, nil

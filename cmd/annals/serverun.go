@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// reloadPoll is how often files of certificates are looked at.
+const reloadPoll = 10 * time.Second
+
+// serve answers requests until ctx ends or a listener fails.
+func (s *service) serve(ctx context.Context, l *listeners) error {
+	api := s.server.HTTP()
+	api.Handler = s.guard(api.Handler)
+	if s.certs != nil {
+		api.TLSConfig = s.certs.config()
+	}
+	admin := &http.Server{Handler: s.adminHandler(), ReadHeaderTimeout: api.ReadHeaderTimeout, MaxHeaderBytes: api.MaxHeaderBytes, ErrorLog: api.ErrorLog}
+	failed := make(chan error, 2)
+	s.loops.Go(func() { serveLoop(api, l.api, failed) })
+	if l.admin != nil {
+		s.loops.Go(func() { serveLoop(admin, l.admin, failed) })
+	}
+	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	s.loops.Go(func() { s.reloadLoop(watch, hup) })
+	err := s.env.printJSON(&serveReport{l.url, s.config.data})
+	s.logger.Info("serving", "url", l.url, "data", s.config.data, "entries", uint64(s.journal.Size()))
+	if err == nil {
+		select {
+		case <-ctx.Done():
+			s.logger.Info("going down", "cause", context.Cause(ctx))
+		case err = <-failed:
+		}
+	}
+	signal.Stop(hup)
+	stop()
+	err = errors.Join(err, s.drain(api), admin.Close())
+	s.loops.Wait()
+	return err
+}
+
+// serveLoop answers the requests of one listener.
+func serveLoop(srv *http.Server, l net.Listener, failed chan<- error) {
+	serve := srv.Serve
+	if srv.TLSConfig != nil {
+		serve = func(l net.Listener) error { return srv.ServeTLS(l, "", "") }
+	}
+	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+		failed <- fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+}
+
+// drain lets requests in progress end and refuses new ones, then closes the connections.
+func (s *service) drain(api *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.drainTimeout)
+	defer cancel()
+	err := s.server.Drain(ctx)
+	if err == nil {
+		err = api.Shutdown(ctx)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.logger.Warn("requests in progress are cut off", "after", s.config.drainTimeout)
+		err = nil
+	}
+	return errors.Join(err, api.Close())
+}
+
+// reloadLoop reads again what may have changed: everything at a hang-up signal, and
+// certificates whose files are others.
+func (s *service) reloadLoop(ctx context.Context, hup <-chan os.Signal) {
+	tick := time.NewTicker(reloadPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			s.reload()
+		case <-tick.C:
+			if s.certs != nil && s.certs.stale() {
+				s.reloadCertificates()
+			}
+		}
+	}
+}
+
+// reload reads the settings again and takes up those that it can.
+func (s *service) reload() {
+	if s.certs != nil {
+		s.reloadCertificates()
+	}
+	next := new(serveConfig)
+	flags := next.flags()
+	sources, err := s.env.configure(flags, s.given, s.file)
+	if err == nil {
+		err = next.check()
+	}
+	if err != nil {
+		s.logger.Error("settings are not taken up", "error", err)
+		return
+	}
+	changed := s.takeUp(flags)
+	for name := range changed {
+		s.sources[name] = sources[name]
+	}
+	level, _ := parseLevel(s.config.logLevel) // checked
+	s.level.Set(level)
+	s.server.SetRates(s.config.rates())
+	s.logger.Info("settings are read again", "changed", len(changed))
+}
+
+// takeUp sets what a running server can change to what flags say, and returns it.
+func (s *service) takeUp(flags *pflag.FlagSet) (changed map[string][2]string) {
+	changed = make(map[string][2]string)
+	flags.VisitAll(func(f *pflag.Flag) {
+		own := s.flags.Lookup(f.Name)
+		was, is := own.Value.String(), f.Value.String()
+		switch {
+		case was == is:
+		case !reloadable[f.Name]:
+			s.logger.Warn("a changed setting needs a restart", "setting", settingKey(f.Name), "value", was, "next", is)
+		default:
+			_ = own.Value.Set(is) // it was read from a value of this type
+			changed[f.Name] = [2]string{was, is}
+		}
+	})
+	return changed
+}
+
+func (s *service) reloadCertificates() {
+	if err := s.certs.load(); err != nil {
+		s.logger.Error("certificate is not taken up; the one before is used", "error", err)
+		return
+	}
+	s.logger.Info("certificate is read again", "file", s.certs.certFile)
+}

@@ -1,0 +1,13 @@
+package access
+
+// What tests of the package see of it.
+const (
+	TokenLength = tokenLength
+	MaxTokens   = maxTokens
+	MaxAge      = maxAge
+)
+
+var (
+	NewText   = newText
+	ParseText = parseText
+)
