@@ -13,6 +13,7 @@ type limitsAnswer struct {
 	AppendEvents int            `json:"append_events"`
 	AppendBytes  int            `json:"append_bytes"` // of canonical events
 	BodyBytes    int64          `json:"body_bytes"`
+	ValueBytes   int            `json:"stream_value_bytes"`
 	HeaderBytes  int            `json:"header_bytes"`
 	Depth        int            `json:"depth"`
 	PageEntries  int            `json:"page_entries"`
@@ -28,7 +29,7 @@ type limitsAnswer struct {
 func getLimits(x *exchange) error {
 	return x.sendValue(limitsAnswer{
 		EventBytes: x.server.journal.MaxEventBytes(), AppendEvents: annals.MaxBatchEvents, AppendBytes: annals.MaxBatchBytes,
-		BodyBytes: x.server.opts.Limits.BodyBytes, HeaderBytes: 16 << 10, Depth: annals.MaxDepth,
+		BodyBytes: x.server.opts.Limits.BodyBytes, ValueBytes: x.server.streamValueBytes(), HeaderBytes: 16 << 10, Depth: annals.MaxDepth,
 		PageEntries: annals.MaxPage, PageOffset: annals.MaxOffset,
 		Related: annals.MaxRelated, Subjects: annals.MaxSubjects, Tags: annals.MaxTags, Retention: annals.MaxRetentionDays,
 		Strings: annals.StringLimits(),

@@ -13,6 +13,7 @@ var routes = []route{
 		method: "POST", pattern: api + "/events/batch", needs: access.Append,
 		params: []string{"expected_sequence", "wait", "atomic"}, handle: postBatch,
 	},
+	{method: "POST", pattern: api + "/events/stream", needs: access.Append, stream: true, handle: postStream},
 	{method: "GET", pattern: api + "/limits", handle: getLimits},
 	{method: "GET", pattern: "/healthz", gate: gateOpen, handle: healthz},
 	{method: "GET", pattern: "/readyz", gate: gateOpen, handle: readyz},
