@@ -161,6 +161,47 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestStreamServer sends events to a server as it is.
+func TestStreamServer(t *testing.T) {
+	f := newFixture(t, "")
+	s := f.Stream(t.Context(), nil)
+	const n = 5000
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for i := range n {
+			e := annals.Event{ID: fmt.Sprint(i), Type: "a"}
+			if i == n/2 {
+				e = annals.Event{ID: "0", Type: "other"}
+			}
+			if err := s.Send(t.Context(), e); err != nil {
+				t.Error(err)
+			}
+		}
+		s.CloseSend()
+	})
+	for i := range n {
+		a, err := s.Receive(t.Context())
+		check(t, err)
+		if i == n/2 {
+			if text := conflictText(a.Err); text != `id "0" is taken by other content at position 0` {
+				t.Errorf("conflict is %s", text)
+			}
+			continue
+		}
+		if a.Err != nil || a.Receipt.ID != fmt.Sprint(i) {
+			t.Fatalf("answer %d is %v, %v", i, a.Receipt, a.Err)
+		}
+	}
+	sender.Wait()
+	if _, err := s.Receive(t.Context()); err != io.EOF {
+		t.Errorf("the end is %v", err)
+	}
+	check(t, s.Close())
+	if size := f.journal.Size(); size != n-1 {
+		t.Errorf("the journal has %d entries", size)
+	}
+}
+
 // TestStreamProblems gives each event its own error, and sends again what may succeed.
 func TestStreamProblems(t *testing.T) {
 	b := &brokenStream{}

@@ -110,17 +110,18 @@ func (d *deliveries) event(kind string, i int) annals.Event {
 	return annals.Event{ID: fmt.Sprintf("%s-%d", kind, i), Type: "kill.test", Entity: annals.Entity{Type: kind, ID: fmt.Sprint(i % 97)}}
 }
 
-// allLoop delivers n events, a third in each way, and closes done.
+// allLoop delivers n events, a quarter in each way, and closes done.
 func (d *deliveries) allLoop(n int, done chan struct{}) {
 	defer close(done)
 	var ways sync.WaitGroup
 	const callers = 16
 	next := new(atomic.Int64)
 	for range callers {
-		ways.Go(func() { d.singleLoop(next, n/3) })
+		ways.Go(func() { d.singleLoop(next, n/4) })
 	}
-	ways.Go(func() { d.batchLoop(n / 3) })
-	ways.Go(func() { d.bufferLoop(n - 2*(n/3)) })
+	ways.Go(func() { d.batchLoop(n / 4) })
+	ways.Go(func() { d.bufferLoop(n / 4) })
+	ways.Go(func() { d.streamLoop(n - 3*(n/4)) })
 	ways.Wait()
 }
 
@@ -179,6 +180,34 @@ func (d *deliveries) bufferLoop(n int) {
 	}
 }
 
+// streamLoop sends events over a stream, and receives their answers.
+func (d *deliveries) streamLoop(n int) {
+	s := d.client.Stream(d.t.Context(), nil)
+	defer s.Close() // everything was received by then, or has failed
+	var sender sync.WaitGroup
+	sender.Go(func() { d.sendLoop(s, n) })
+	for i := range n {
+		a, err := s.Receive(d.t.Context())
+		if err != nil || a.Err != nil || a.Receipt.ID != d.event("stream", i).ID {
+			d.t.Errorf("stream event %d: %v, %v, %v", i, err, a.Err, a.Receipt)
+			return
+		}
+		d.ack(1)
+	}
+	sender.Wait()
+}
+
+// sendLoop sends the events of a stream.
+func (d *deliveries) sendLoop(s *client.Stream, n int) {
+	for i := range n {
+		if err := s.Send(d.t.Context(), d.event("stream", i)); err != nil {
+			d.t.Errorf("send stream event %d: %v", i, err)
+			return
+		}
+	}
+	s.CloseSend()
+}
+
 // checkDelivered looks for every event, once.
 func checkDelivered(t *testing.T, dir string, n int) {
 	t.Helper()
@@ -192,7 +221,7 @@ func checkDelivered(t *testing.T, dir string, n int) {
 		}
 		seen[e.ID()] = true
 	}
-	for kind, count := range map[string]int{"single": n / 3, "batch": n / 3, "buffer": n - 2*(n/3)} {
+	for kind, count := range map[string]int{"single": n / 4, "batch": n / 4, "buffer": n / 4, "stream": n - 3*(n/4)} {
 		for i := range count {
 			if !seen[fmt.Sprintf("%s-%d", kind, i)] {
 				t.Fatalf("%s-%d is lost", kind, i)
