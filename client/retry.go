@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -77,11 +78,14 @@ type retrier struct {
 	pauses    *backoff.ExponentialBackOff
 	until     time.Time // zero: no second try
 	uncertain bool      // an earlier try may have been stored
+
+	log  *slog.Logger
+	told bool // that there is more than one try
 }
 
 // newRetrier returns the retrier of a call that begins now.
 func (c *Client) newRetrier() *retrier {
-	r := &retrier{pauses: newPauses()}
+	r := &retrier{pauses: newPauses(), log: c.opts.Logger}
 	if c.opts.RetryFor > 0 {
 		r.until = time.Now().Add(c.opts.RetryFor)
 	}
@@ -100,6 +104,10 @@ func (r *retrier) pause(ctx context.Context, err error) bool {
 	}
 	if time.Now().Add(wait).After(r.until) {
 		return false
+	}
+	if !r.told {
+		r.told = true
+		r.log.Warn("request failed and is repeated", "error", err)
 	}
 	return sleep(ctx, wait)
 }

@@ -89,7 +89,7 @@ func newExport(e *env) *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(exportFormats, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("redact", cobra.NoFileCompletions)
 	_ = c.MarkFlagFilename("templates", "json")
-	return c
+	return e.serverFlags(c)
 }
 
 // check refuses what does not go together.
@@ -130,8 +130,12 @@ func (e *env) export(ctx context.Context, q annals.Query, x export) error {
 	if err != nil {
 		return err
 	}
-	return e.readBeside(func(j *annals.Journal) error {
-		out := newWriter(j)
+	if e.isRemote() {
+		return e.exportServer(ctx, q, all, newWriter)
+	}
+	return e.readBeside(func(from source) error {
+		j := from.(*annals.Journal) // no server
+		out := newWriter(j.ID())
 		bar := e.exportProgress(j, &x, q.Order)
 		defer bar.bar.end()
 		var err error
@@ -151,7 +155,7 @@ func (e *env) export(ctx context.Context, q annals.Query, x export) error {
 const exportBuffer = 1 << 20
 
 // exportWriter returns what makes the writer of an export's format.
-func (e *env) exportWriter(x *export) (func(*annals.Journal) entryWriter, error) {
+func (e *env) exportWriter(x *export) (func(id string) entryWriter, error) {
 	narrator, err := loadTemplates(x.templates)
 	if err != nil {
 		return nil, err
@@ -161,14 +165,14 @@ func (e *env) exportWriter(x *export) (func(*annals.Journal) entryWriter, error)
 		return nil, err
 	}
 	f := flattener{narrator: narrator, hide: hide}
-	return func(j *annals.Journal) entryWriter {
+	return func(id string) entryWriter {
 		out := bufio.NewWriterSize(e.stdout, exportBuffer)
 		lines := e.lineWriter(out)
 		switch x.format {
 		case formCSV:
 			return newCSVWriter(out, f)
 		case formJournald:
-			return &journaldWriter{flattener: f, out: out, journal: j.ID()}
+			return &journaldWriter{flattener: f, out: out, journal: id}
 		case formJSON:
 			return &jsonExporter{flattener: f, arrayWriter: arrayWriter{lineWriter: lines}, describe: x.describe || x.templates != ""}
 		}

@@ -51,6 +51,7 @@ func newImport(e *env) *cobra.Command {
 	c.Flags().StringVar(&rejects, "rejects", "", "file for lines that are rejected; default FILE.rejects.ndjson in this directory")
 	e.tenantFlag(c, "owner of events that name none; default "+annals.DefaultTenant)
 	e.indexDataFlag(c)
+	e.serverFlags(c)
 	_ = c.MarkFlagRequired("format")
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(ingest.Names(), cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -113,7 +114,7 @@ func (e *env) importFiles(ctx context.Context, format ingest.Format, args []stri
 	if err != nil {
 		return err
 	}
-	j, err := e.openWriter()
+	j, err := e.openTarget()
 	if err != nil {
 		return err
 	}

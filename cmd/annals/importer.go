@@ -186,7 +186,7 @@ func isForeign(text []byte) bool {
 // An importer appends what a pipeline delivers.
 type importer struct {
 	env     *env
-	journal *annals.Journal
+	journal target
 	rejects rejectsFile
 	bar     progress
 

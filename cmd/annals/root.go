@@ -71,7 +71,7 @@ func addGroup(root *cobra.Command, group string, commands ...*cobra.Command) {
 // command has begun.
 func (e *env) action(do func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		for _, name := range []string{"data", "output", "tenant", "index-data"} {
+		for _, name := range []string{"data", "output", "tenant", "index-data", "url", "token", "token-file", "insecure-http"} {
 			f := c.Flags().Lookup(name)
 			variable := "ANNALS_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 			value := e.getenv(variable)
@@ -84,6 +84,9 @@ func (e *env) action(do func(ctx context.Context, args []string) error) func(*co
 		}
 		e.asked = c.Flags().Changed("output")
 		e.started = true
+		if err := e.choose(c); err != nil {
+			return err
+		}
 		return do(c.Context(), args)
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func newStats(e *env) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:               "stats",
 		Short:             "Count what the journal holds",
 		Long:              "Count events, entities, types and bytes.",
@@ -25,6 +25,7 @@ func newStats(e *env) *cobra.Command {
 			return e.stats(ctx)
 		}),
 	}
+	return e.serverFlags(c)
 }
 
 // stats prints the journal's figures.
@@ -33,7 +34,7 @@ func (e *env) stats(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.read(func(j *annals.Journal) error {
+	return e.read(func(j source) error {
 		s, err := j.Stats(ctx)
 		if err != nil {
 			return err
