@@ -153,6 +153,7 @@ func (c *serveConfig) journalOptions(l *slog.Logger) *annals.Options {
 func (c *serveConfig) serverOptions(s *service) server.Options {
 	o := server.Options{
 		Journal: s.journal, PublicProofs: c.publicProofs, Logger: s.logger, Rates: c.rates(),
+		AuditReads: c.auditReads, AuditReadsRequired: c.auditReadsRequired,
 		Limits: server.Limits{BodyMemory: c.maxBodyMemory, Streams: c.maxStreams},
 	}
 	if s.keys != nil { // not a nil keyring in an interface

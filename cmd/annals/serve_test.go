@@ -240,7 +240,7 @@ func TestServeTLS(t *testing.T) {
 	}
 
 	two := writeCertificate(t, certFile, keyFile, 2)
-	check(t, os.WriteFile(settings, []byte("log_level: info\nmax_streams: 5\n"), 0o600))
+	check(t, os.WriteFile(settings, []byte("log_level: info\nmax_streams: 5\naudit_reads: exports\n"), 0o600))
 	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	s.client = trusting(one, two)
 	serial := int64(1)
@@ -262,6 +262,23 @@ func TestServeTLS(t *testing.T) {
 	s.stderr.waitFor("certificate is not taken up")
 	s.want(200, "GET", "/healthz", "")
 	s.stop(syscall.SIGTERM)
+
+	// Starts, stops and changes are in the journal.
+	got := runOK(t, "", "query", "--data", s.dir, "--tenant", "_annals", "--order", "asc", "--output", "ndjson", "type:annals.service.*")
+	for i, want := range []string{
+		`"type":"annals.service.started".*"audit_reads":"all".*"tls_key":"[^"]+/tls.key"`,
+		`"type":"annals.service.reloaded".*"changes":{"audit_reads":\["all","exports"\],"log_level":\["warn","info"\]}`,
+		`"type":"annals.service.stopped".*"reason":"stopped by signal: terminated"`,
+	} {
+		if line, rest, _ := strings.Cut(got, "\n"); !regexp.MustCompile(want).MatchString(line) {
+			t.Errorf("event %d is %s, want %s", i, line, want)
+		} else {
+			got = rest
+		}
+	}
+	if got != "" {
+		t.Errorf("more events: %s", got)
+	}
 }
 
 // TestIsLocalName tells this machine's names from others.

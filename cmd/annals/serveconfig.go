@@ -29,6 +29,9 @@ type serveConfig struct {
 	publicProofs bool   // checkpoint and tiles need no credential
 	adminListen  string // host:port of metrics and profiles, or none
 
+	auditReads         string // as [server.Options.AuditReads]
+	auditReadsRequired bool   // as [server.Options.AuditReadsRequired]
+
 	maxBodyMemory int64 // bytes of large request bodies at once
 	maxStreams    int   // streams and exports open at once
 
@@ -64,6 +67,8 @@ func (c *serveConfig) flags() *pflag.FlagSet {
 	f.DurationVar(&c.syncInterval, "sync-interval", 0, "danger: answer before events are on stable storage, which follows within this time")
 	f.DurationVar(&c.checkpointInterval, "checkpoint-interval", time.Second, "longest time from an event to a signed checkpoint of it")
 	f.DurationVar(&c.scrubInterval, "scrub-interval", 24*time.Hour, "how often the whole log is read in search of damage; negative for never")
+	f.StringVar(&c.auditReads, "audit-reads", server.AuditAll, "which reads are journalled: all, exports or none; what is refused always is")
+	f.BoolVar(&c.auditReadsRequired, "audit-reads-required", false, "refuse reads that cannot be journalled, instead of counting them")
 	f.Int64Var(&c.maxBodyMemory, "max-body-memory", 256<<20, "bytes of large request bodies that are held at once")
 	f.IntVar(&c.maxStreams, "max-streams", 2000, "streams and exports that are open at once")
 	f.Float64Var(&c.rateRequests, "rate-requests", 500, "requests a second that append, for each token; 0 for no bound")
@@ -76,7 +81,9 @@ func (c *serveConfig) flags() *pflag.FlagSet {
 }
 
 // reloadable are the settings that a running server takes up; others need a restart.
-var reloadable = map[string]bool{"log-level": true, "rate-requests": true, "rate-events": true, "max-concurrent": true}
+var reloadable = map[string]bool{
+	"log-level": true, "rate-requests": true, "rate-events": true, "max-concurrent": true, "audit-reads": true, "audit-reads-required": true,
+}
 
 // rates returns what a token may ask for.
 func (c *serveConfig) rates() server.Rates {
@@ -104,6 +111,9 @@ func (c *serveConfig) check() error {
 	}
 	if _, err := parseLevel(c.logLevel); err != nil {
 		return err
+	}
+	if err := server.CheckAudit(c.auditReads); err != nil {
+		return usagef("%w", err)
 	}
 	return c.checkListen()
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/annals-io/annals"
 	"github.com/spf13/pflag"
 )
 
@@ -30,6 +31,7 @@ func (s *service) serve(ctx context.Context, l *listeners) error {
 	if l.admin != nil {
 		s.loops.Go(func() { serveLoop(admin, l.admin, failed) })
 	}
+	s.started(l.url)
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -39,14 +41,16 @@ func (s *service) serve(ctx context.Context, l *listeners) error {
 	if err == nil {
 		select {
 		case <-ctx.Done():
-			s.logger.Info("going down", "cause", context.Cause(ctx))
 		case err = <-failed:
 		}
 	}
+	cause := errors.Join(context.Cause(ctx), err)
+	s.logger.Info("going down", "cause", cause)
 	signal.Stop(hup)
 	stop()
 	err = errors.Join(err, s.drain(api), admin.Close())
 	s.loops.Wait()
+	s.stopped(cause.Error())
 	return err
 }
 
@@ -110,19 +114,12 @@ func (s *service) reload() {
 		s.logger.Error("settings are not taken up", "error", err)
 		return
 	}
-	changed := s.takeUp(flags)
-	for name := range changed {
-		s.sources[name] = sources[name]
-	}
-	level, _ := parseLevel(s.config.logLevel) // checked
-	s.level.Set(level)
-	s.server.SetRates(s.config.rates())
-	s.logger.Info("settings are read again", "changed", len(changed))
+	s.takeUp(flags, sources)
 }
 
-// takeUp sets what a running server can change to what flags say, and returns it.
-func (s *service) takeUp(flags *pflag.FlagSet) (changed map[string][2]string) {
-	changed = make(map[string][2]string)
+// takeUp sets what a running server can change to what flags say.
+func (s *service) takeUp(flags *pflag.FlagSet, sources map[string]string) {
+	changed := make(map[string]annals.Change)
 	flags.VisitAll(func(f *pflag.Flag) {
 		own := s.flags.Lookup(f.Name)
 		was, is := own.Value.String(), f.Value.String()
@@ -132,10 +129,24 @@ func (s *service) takeUp(flags *pflag.FlagSet) (changed map[string][2]string) {
 			s.logger.Warn("a changed setting needs a restart", "setting", settingKey(f.Name), "value", was, "next", is)
 		default:
 			_ = own.Value.Set(is) // it was read from a value of this type
-			changed[f.Name] = [2]string{was, is}
+			s.sources[f.Name] = sources[f.Name]
+			changed[settingKey(f.Name)] = annals.Change{Old: was, New: is}
 		}
 	})
-	return changed
+	s.reloaded(changed) // before anything is different
+	s.apply()
+	s.logger.Info("settings are read again", "changed", len(changed))
+}
+
+// apply has the settings that can change heeded.
+func (s *service) apply() {
+	if level, err := parseLevel(s.config.logLevel); err == nil { // it was checked
+		s.level.Set(level)
+	}
+	s.server.SetRates(s.config.rates())
+	if err := s.server.SetAudit(s.config.auditReads, s.config.auditReadsRequired); err != nil {
+		s.logger.Error("settings are not taken up", "error", err)
+	}
 }
 
 func (s *service) reloadCertificates() {

@@ -33,7 +33,8 @@ type Keyring struct {
 
 	reading sync.Mutex // held while the folder is read
 
-	used map[string]time.Time // as written last; owned by keyringLoop
+	used    map[string]time.Time // as written last; owned by keyringLoop
+	failing bool                 // events cannot be written; owned by keyringLoop
 
 	stop context.CancelFunc // ends keyringLoop
 	loop sync.WaitGroup
@@ -121,11 +122,15 @@ func (k *Keyring) journal(ctx context.Context) {
 		case isAltered(err):
 			k.logger.Error("token file says something else than the journal: it was altered", "token", key.token.ID)
 		case err != nil:
-			k.logger.Warn("token is not journalled yet", "error", err)
+			if !k.failing {
+				k.logger.Warn("changes of tokens cannot be journalled yet", "error", err)
+			}
+			k.failing = true
 			return
 		}
 		key.journaled.Store(true)
 	}
+	k.failing = false
 }
 
 // Refresh reads what has changed in the folder.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
@@ -251,6 +252,22 @@ func (e *Engine) Follow(ctx context.Context, from engine.Position) iter.Seq2[eng
 	}
 }
 
+// Wait waits until an entry is visible at a position.
+func (e *Engine) Wait(ctx context.Context, p engine.Position) error {
+	for {
+		if e.isClosed() {
+			return engine.ErrClosed
+		}
+		picture := e.published.Load()
+		if picture.view.Size() > p {
+			return nil
+		}
+		if err := e.waitNext(ctx, picture); err != nil {
+			return err
+		}
+	}
+}
+
 // Stats implements [engine.Engine].
 func (e *Engine) Stats() engine.Stats {
 	p := e.picture()
@@ -278,6 +295,22 @@ func (e *Engine) Stats() engine.Stats {
 		s.Checkpoint = c.Size
 	}
 	return s
+}
+
+// Published returns the newest checkpoint that was made, as text and as size, or
+// [engine.ErrNotFound].
+func (e *Engine) Published() (note []byte, size uint64, err error) {
+	c := e.newestCheckpoint()
+	if e.keeper == nil {
+		c, err = e.readCheckpoint()
+	}
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case c == nil:
+		return nil, 0, fmt.Errorf("checkpoint: %w", engine.ErrNotFound)
+	}
+	return c.note, c.Size, nil
 }
 
 func (e *Engine) newestCheckpoint() *signed {

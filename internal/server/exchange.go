@@ -46,6 +46,9 @@ func (x *exchange) run(op *operation) {
 		err = x.admit()
 	}
 	if err == nil {
+		err = x.auditRead()
+	}
+	if err == nil {
 		err = route.handle(x)
 	}
 	if err != nil {
@@ -120,6 +123,7 @@ func (x *exchange) finish() {
 func (x *exchange) fail(err error) {
 	p := problemOf(err)
 	x.logFailure(p, err)
+	x.auditRefusal(p)
 	if isGone(x.r, err) || x.status != 0 {
 		x.abort = true
 		return

@@ -31,6 +31,7 @@ func (x *exchange) appendItems() error {
 	if err != nil {
 		return err
 	}
+	x.auditItems(items)
 	if err := x.principalAppend(items); err != nil {
 		return err
 	}
@@ -45,6 +46,16 @@ func (x *exchange) appendItems() error {
 	}
 	x.send(http.StatusMultiStatus, "application/json", append(out.b, `]}`...))
 	return nil
+}
+
+// auditItems journals that an item was refused for who sends it, once for all of them.
+func (x *exchange) auditItems(items []item) {
+	for i := range items {
+		if p := items[i].problem; p != nil && p.code == codeForbidden {
+			x.auditRefusal(p)
+			return
+		}
+	}
 }
 
 // appendResult appends the answer for one item.

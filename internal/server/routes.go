@@ -27,6 +27,7 @@ type route struct {
 	needs   access.Permission
 	gate    gate
 	params  []string // names of query parameters; a "*" is for the handler to check
+	untold  bool     // it needs a permission to read, but tells of no event: see [route.audited]
 	stream  bool     // the answer, or the request, may have no end
 	handle  func(x *exchange) error
 }

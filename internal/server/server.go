@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -33,6 +34,14 @@ type Options struct {
 	// Rates bound what one credential may ask for.
 	Rates Rates
 
+	// AuditReads says which reads are journalled: [AuditAll], [AuditExports] or
+	// [AuditNone]. Empty means all. What is refused is journalled always.
+	AuditReads string
+
+	// AuditReadsRequired refuses reads that cannot be journalled. Otherwise they go on,
+	// and an event that counts them follows.
+	AuditReadsRequired bool
+
 	// Heartbeat is how often a silent stream of events says that it is alive. Zero
 	// means 15 seconds.
 	Heartbeat time.Duration
@@ -43,6 +52,9 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.Limits = o.Limits.withDefaults()
+	if o.AuditReads == "" {
+		o.AuditReads = AuditAll
+	}
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = 15 * time.Second
 	}
@@ -64,6 +76,7 @@ type Server struct {
 	memory   budget        // of bodies
 	streams  budget        // of long answers
 	limiter  atomic.Pointer[limiter]
+	audit    auditor
 	door     door
 }
 
@@ -83,6 +96,10 @@ func New(o Options) (*Server, error) {
 	s.memory.limit = s.opts.Limits.BodyMemory
 	s.streams.limit = int64(s.opts.Limits.Streams)
 	s.SetRates(s.opts.Rates)
+	s.audit.init(s.journal, s.opts.Logger)
+	if err := s.SetAudit(s.opts.AuditReads, s.opts.AuditReadsRequired); err != nil {
+		return nil, fmt.Errorf("make server: %w", err)
+	}
 	s.door.init()
 	s.mux = s.newMux()
 	return s, nil
@@ -122,5 +139,9 @@ func (s *Server) HTTP() *http.Server {
 
 // Drain ends the server's work: requests that come from now on are refused, streams end
 // after what they have taken, and all others are answered. It returns when that is done,
-// or ctx ends.
-func (s *Server) Drain(ctx context.Context) error { return s.door.close(ctx) }
+// or ctx ends, and what is counted of requests is journalled.
+func (s *Server) Drain(ctx context.Context) error {
+	err := s.door.close(ctx)
+	s.audit.counts.close()
+	return err
+}

@@ -42,11 +42,11 @@ func newTestServer(t testing.TB, change func(*server.Options)) *testServer {
 	return serveJournal(t, j, change)
 }
 
-// serveJournal serves a journal.
+// serveJournal serves a journal. Without a change no reads are journalled.
 func serveJournal(t testing.TB, j *annals.Journal, change func(*server.Options)) *testServer {
 	t.Helper()
 	log := new(testLog)
-	o := server.Options{Journal: j, Logger: slog.New(slog.NewJSONHandler(log, nil))}
+	o := server.Options{Journal: j, Logger: slog.New(slog.NewJSONHandler(log, nil)), AuditReads: server.AuditNone}
 	if change != nil {
 		change(&o)
 	}

@@ -285,6 +285,9 @@ func (v *View) scanSegment(ctx context.Context, i int, from, to engine.Position,
 		yield(Raw{}, err)
 		return false
 	}
+	if next := t.offset(to - s.first); to < v.limit(i) && next != 0 {
+		end = next // nothing behind it is wanted
+	}
 	w := window{r: o.file, end: end}
 	for p := from; p < to; {
 		if err := ctx.Err(); err != nil {
