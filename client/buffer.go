@@ -125,7 +125,7 @@ func (b *Buffer) enter(ctx context.Context) error {
 	case b.door <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ended(ctx)
 	}
 }
 
@@ -186,7 +186,7 @@ func (b *Buffer) waitLocked(ctx context.Context, ready func() bool) error {
 	defer context.AfterFunc(ctx, b.wake)()
 	for !ready() {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return ended(ctx)
 		}
 		b.changed.Wait()
 	}
@@ -258,7 +258,7 @@ func (b *Buffer) Flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.rejectedLocked(), context.Cause(b.ctx))
+	return errors.Join(b.rejectedLocked(), ended(b.ctx))
 }
 
 // hasOldLocked reports whether something of an earlier process is left that can be read.

@@ -61,6 +61,16 @@ func (c *Client) Close() error {
 // URL returns the address of the server.
 func (c *Client) URL() string { return c.base.String() }
 
+// ended says why a context has ended, nil if it has not: what this package ends one with,
+// or else the context's error.
+func ended(ctx context.Context) error {
+	switch cause := context.Cause(ctx); cause {
+	case annals.ErrClosed, errSlow, errStopped:
+		return cause
+	}
+	return ctx.Err()
+}
+
 // bound returns a context that ends with ctx, or when the client is closed.
 func (c *Client) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)

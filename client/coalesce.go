@@ -51,7 +51,7 @@ type group struct {
 // append appends one event that has an id.
 func (s *coalescer) append(ctx context.Context, e *annals.Encoded) (annals.Receipt, error) {
 	if err := ctx.Err(); err != nil {
-		return annals.Receipt{}, context.Cause(ctx)
+		return annals.Receipt{}, ended(ctx)
 	}
 	w := &waiter{event: e, text: e.JSON(), done: make(chan struct{})}
 	if !s.enter(w) {
@@ -96,12 +96,12 @@ func (s *coalescer) leave(ctx context.Context, w *waiter) (annals.Receipt, error
 				break
 			}
 		}
-		return annals.Receipt{}, context.Cause(ctx) // never sent
+		return annals.Receipt{}, ended(ctx) // never sent
 	}
 	if w.group.waiting.Add(-1) == 0 {
 		w.group.cancel()
 	}
-	return annals.Receipt{}, fmt.Errorf("%w: %w", annals.ErrUnknown, context.Cause(ctx))
+	return annals.Receipt{}, fmt.Errorf("%w: %w", annals.ErrUnknown, ended(ctx))
 }
 
 // stop refuses later appends.

@@ -53,6 +53,9 @@ type Field struct {
 }
 
 func (e *Error) Error() string {
+	if c, ok := e.cause.(*annals.ConflictError); ok && (c.ID != "" || c.Entity.Type != "") {
+		return c.Error()
+	}
 	switch {
 	case e.Detail != "":
 		return e.Detail

@@ -137,7 +137,6 @@ func (f *follower) take(event string, data []byte) error {
 		if err := json.Unmarshal(data, &d); err != nil {
 			return err
 		}
-		f.next = max(f.next, d.Next)
 		err = damageError(d.First, d.Next)
 	case "problem":
 		return parseProblem(data, errorStatus(0))

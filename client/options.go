@@ -94,9 +94,7 @@ func isLocal(host string) bool {
 func parseBase(text string) (*url.URL, error) {
 	base, err := url.Parse(text)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("client: address of the server: %w", err)
-	case base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
+	case err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
 		return nil, fmt.Errorf("client: address of the server is %q, want http://HOST:PORT or https://HOST", text)
 	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
 		return nil, errors.New("client: the address of the server has a user, a query or a fragment")

@@ -48,7 +48,7 @@ func (c *Client) GetTenant(ctx context.Context, tenant, id string) (annals.Entry
 		return parseEntry(text)
 	}
 	v.Set("id", id)
-	return c.first(ctx, v)
+	return c.only(ctx, v)
 }
 
 // fitsPath reports whether every proxy leaves an id alone as an element of a path.
@@ -66,9 +66,9 @@ func fitsPath(id string) bool {
 	return true
 }
 
-// first returns the first entry of a search that matches exactly.
-func (c *Client) first(ctx context.Context, v url.Values) (annals.Entry, error) {
-	v.Set("limit", "1")
+// only returns the only entry of a search.
+func (c *Client) only(ctx context.Context, v url.Values) (annals.Entry, error) {
+	v.Set("limit", "2")
 	text, err := c.do(ctx, get(eventsPath, v))
 	if err != nil {
 		return annals.Entry{}, err
@@ -77,8 +77,10 @@ func (c *Client) first(ctx context.Context, v url.Values) (annals.Entry, error) 
 	switch {
 	case err != nil:
 		return annals.Entry{}, err
-	case len(p.Entries) > 0:
+	case len(p.Entries) == 1:
 		return p.Entries[0], nil
+	case len(p.Entries) > 1:
+		return annals.Entry{}, fmt.Errorf("%w: several tenants have that id: name one", annals.ErrInvalid)
 	case len(p.Damage) > 0:
 		return annals.Entry{}, p.Damage[0]
 	}
@@ -88,7 +90,7 @@ func (c *Client) first(ctx context.Context, v url.Values) (annals.Entry, error) 
 // At returns the entry at a position, if it belongs to a tenant of the token. Errors:
 // those of [Client.Get].
 func (c *Client) At(ctx context.Context, p annals.Position) (annals.Entry, error) {
-	return c.first(ctx, url.Values{"q": {"position:" + strconv.FormatUint(uint64(p), 10)}, "tenant": {"*"}})
+	return c.only(ctx, url.Values{"q": {"position:" + strconv.FormatUint(uint64(p), 10)}, "tenant": {"*"}})
 }
 
 // Search returns one page of the entries that q chooses. Without [annals.Query.Tenants]

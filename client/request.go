@@ -150,7 +150,7 @@ func transportError(ctx context.Context, k *call, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // its text has the address again
 	}
-	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
+	if cause := ended(ctx); cause != nil {
 		err = cause
 	}
 	return &connectionError{call: k.method + " " + k.path, sent: mayBeSent(err), err: err}

@@ -126,7 +126,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // outcome returns the error of an append after its last try.
 func (r *retrier) outcome(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) && !isVerdict(err) {
+	if cause := ended(ctx); cause != nil && !errors.Is(err, cause) && !isVerdict(err) {
 		err = fmt.Errorf("%w (%w)", cause, err)
 	}
 	if r.uncertain && !isVerdict(err) && !errors.Is(err, annals.ErrUnknown) {
@@ -159,7 +159,7 @@ func (c *Client) do(ctx context.Context, k *call) ([]byte, error) {
 // readError returns the error of a call that changes nothing.
 func readError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return ended(ctx)
 	}
 	return err
 }

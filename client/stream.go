@@ -147,7 +147,7 @@ func (s *Stream) waitLocked(ctx context.Context, ready func() bool) error {
 	defer context.AfterFunc(ctx, s.wake)()
 	for !ready() {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return ended(ctx)
 		}
 		s.changed.Wait()
 	}

@@ -24,7 +24,7 @@ func (s *Stream) connectLoop(done context.CancelFunc) {
 			return
 		}
 		if err := s.ctx.Err(); err != nil {
-			s.end(context.Cause(s.ctx))
+			s.end(ended(s.ctx))
 			return
 		}
 		conn := &streamConn{stream: s}
