@@ -21,7 +21,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build ## build annals, import a real audit trail into a throw-away journal and search it
+run: build ## build annals, import a real audit trail, search it and serve it until interrupted
 	@scripts/run.sh
 
 .PHONY: test

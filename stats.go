@@ -27,7 +27,10 @@ type Stats struct {
 	Groups          uint64            `json:"groups"`          // commits since the journal was opened
 	Syncs           uint64            `json:"syncs"`
 	SlowestSync     time.Duration     `json:"slowest_sync_ns"`
+	SyncTime        time.Duration     `json:"sync_ns"`   // of all syncs
+	Waiting         int               `json:"waiting"`   // appends that wait for their turn
 	DiskFull        bool              `json:"disk_full"` // appends are refused until there is room
+	Failed          bool              `json:"failed"`    // a write has failed; appends are refused until the journal is opened again
 	Stalled         bool              `json:"stalled"`   // the disk does not answer
 	ReadOnly        bool              `json:"read_only"`
 }
@@ -58,8 +61,8 @@ func (j *Journal) Stats(ctx context.Context) (Stats, error) {
 	s := Stats{
 		Entities: e.Entities, LogBytes: e.LogBytes, TreeBytes: e.TreeBytes, IndexBytes: e.IndexBytes,
 		Segments: e.Segments, CheckpointSize: e.Checkpoint, ByType: make(map[string]uint64),
-		Groups: e.Groups, Syncs: e.Syncs, SlowestSync: e.SlowestSync,
-		DiskFull: e.DiskFull, Stalled: e.Stalled, ReadOnly: e.ReadOnly,
+		Groups: e.Groups, Syncs: e.Syncs, SlowestSync: e.SlowestSync, SyncTime: e.SyncTime,
+		Waiting: e.Waiting, Failed: e.Failed, DiskFull: e.DiskFull, Stalled: e.Stalled, ReadOnly: e.ReadOnly,
 	}
 	size := j.Size() // before the kinds, which are then those of as many entries at least
 	if err := j.countKinds(ctx, &s); err != nil {

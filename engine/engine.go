@@ -380,7 +380,10 @@ type Stats struct {
 	Groups      uint64 // commits since opening
 	Syncs       uint64 // syncs of the log since opening
 	SlowestSync time.Duration
-	DiskFull    bool // appends are refused until there is room
-	Stalled     bool // the disk does not answer; appends are refused
+	SyncTime    time.Duration // of all syncs of the log since opening
+	Waiting     int           // appends that wait for their turn
+	DiskFull    bool          // appends are refused until there is room
+	Failed      bool          // a write has failed; nothing is taken until the journal is opened again
+	Stalled     bool          // the disk does not answer; appends are refused
 	ReadOnly    bool
 }

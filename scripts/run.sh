@@ -5,6 +5,9 @@
 #
 # JOURNAL names the journal's folder; it must not exist. Without it the folder is
 # a new one under the system's folder for temporary files, and stays there.
+#
+# It ends with a server of the journal, which runs until it is interrupted. Without
+# a terminal, or with SERVE=no, it answers one request and is stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -53,6 +56,29 @@ show stats --data "$journal" --output table
 printf '\n# Is any of it missing or altered? (exit status 3 if so)\n'
 show verify --data "$journal" --output table
 
+# serve starts a server on a free port, and sets its process and its address.
+serve() {
+	local pipe line
+	pipe=$(mktemp -u "${TMPDIR:-/tmp}/annals-serve-XXXXXX")
+	mkfifo "$pipe"
+	"$annals" serve --data "$journal" --listen 127.0.0.1:0 --admin-listen none --log-level warn >"$pipe" &
+	server=$!
+	trap 'kill "$server" 2>/dev/null || true' EXIT
+	read -r line <"$pipe"
+	rm "$pipe"
+	url=$(printf '%s' "$line" | sed -n 's/.*"url":"\([^"]*\)".*/\1/p')
+}
+
+printf '\n# Others reach it over HTTP, with a token.\n'
+printf '\n$ annals token create --data %s --permissions append,read,export\n' "$journal"
+token=$("$annals" token create --data "$journal" --permissions append,read,export --output table)
+printf '\n$ annals serve --data %s\n' "$journal"
+serve
+curl=(curl -sS --fail-with-body -H "Authorization: Bearer $token")
+printf '\n$ curl -H "Authorization: Bearer $TOKEN" %s/api/v1/audit/limits\n' "$url"
+"${curl[@]}" "$url/api/v1/audit/limits"
+echo
+
 cat <<END
 
 The journal is in $journal
@@ -62,3 +88,17 @@ Try next:
   $annals checkpoint --data $journal
 Change one byte in $journal/log and run verify again: it names the place.
 END
+
+if [ ! -t 1 ] || [ "${SERVE:-}" = no ]; then
+	kill "$server"
+	wait "$server"
+	exit
+fi
+cat <<END
+
+It is served at   $url
+with the token    $token
+  curl -H 'Authorization: Bearer $token' $url/api/v1/audit/limits
+Interrupt (Ctrl-C) to stop.
+END
+wait "$server"

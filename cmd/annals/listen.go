@@ -44,6 +44,7 @@ func (s *service) listen() (*listeners, error) {
 	if l.admin, err = listenTCP("admin-listen", c.adminListen); err != nil {
 		return nil, errors.Join(err, l.api.Close())
 	}
+	s.logger.Info("metrics and profiles", "url", "http://"+hostPort(c.adminListen, l.admin.Addr()))
 	return l, nil
 }
 

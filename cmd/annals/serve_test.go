@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -168,6 +170,90 @@ func TestServeNoAuth(t *testing.T) {
 			t.Errorf("%s: status %d", tt.name, answer.StatusCode)
 		}
 	}
+	s.stop(syscall.SIGTERM)
+}
+
+// TestServeDrain stops a server while a stream is open and a request is half sent: what has
+// a receipt is there, the stream ends, and nothing needs recovery.
+func TestServeDrain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal")
+	s := startServe(t, dir)
+	body, send := io.Pipe()
+	r, err := http.NewRequest("POST", s.URL+"/api/v1/audit/events/stream", body)
+	check(t, err)
+	r.Header.Set("Authorization", "Bearer "+s.token)
+	r.Header.Set("Content-Type", "application/x-ndjson")
+	go sendLoop(send, `{"id":"1","type":"a","tenant":"acme"}`+"\n")
+	answer, err := s.client.Do(r)
+	check(t, err)
+	defer answer.Body.Close()
+	in := bufio.NewReader(answer.Body)
+	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, `"durable":true`) {
+		t.Fatalf("receipt is %q, error %v", line, err)
+	}
+	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	if rest, err := io.ReadAll(in); err != nil || len(rest) != 0 {
+		t.Errorf("after the signal: %q, error %v", rest, err)
+	}
+	check(t, send.Close())
+	if status := s.status(); status != 0 {
+		t.Errorf("exit status %d, standard error:\n%s", status, s.stderr.String())
+	}
+	got := runOK(t, "", "export", "--data", dir)
+	if !strings.Contains(got, `"id":"1"`) || strings.Contains(got, "annals.journal.recovered") {
+		t.Errorf("journal holds\n%s", got)
+	}
+}
+
+// sendLoop writes a text and leaves the pipe open.
+func sendLoop(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
+
+// TestServeSecondSignal ends a server at once whose drain waits for a request. The next
+// start recovers what it must.
+func TestServeSecondSignal(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal")
+	s := startServe(t, dir)
+	s.want(201, "POST", "/api/v1/audit/events", `{"id":"1","type":"a","tenant":"acme"}`)
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	check(t, err)
+	defer c.Close()
+	_, err = fmt.Fprintf(c, "POST /api/v1/audit/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n", s.token)
+	check(t, err)
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil || !strings.Contains(line, "100 Continue") { // the handler reads the body
+		t.Fatalf("answer is %q, error %v", line, err)
+	}
+	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	s.stderr.waitFor("going down")
+	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	if status := s.status(); status != -1 {
+		t.Errorf("exit status %d, want the end by a signal", status)
+	}
+	token := s.token
+	s = startServe(t, dir)
+	s.token = token
+	s.want(200, "POST", "/api/v1/audit/events", `{"id":"1","type":"a","tenant":"acme"}`)
+	s.stop(syscall.SIGTERM)
+}
+
+// TestServeAdmin has metrics and profiles on the admin address, and not on the other.
+func TestServeAdmin(t *testing.T) {
+	s := startServe(t, filepath.Join(t.TempDir(), "journal"), "--admin-listen", "127.0.0.1:0")
+	s.stderr.waitFor("metrics and profiles")
+	admin := regexp.MustCompile(`metrics and profiles" url=(\S+)`).FindStringSubmatch(s.stderr.String())[1]
+	token, api := s.token, s.URL
+	s.token, s.URL = "", admin
+	if got := s.want(200, "GET", "/metrics", ""); !strings.Contains(got, "\nannals_events 0\n") {
+		t.Errorf("metrics are\n%s", got)
+	}
+	s.want(200, "GET", "/debug/pprof/goroutine?debug=1", "")
+	s.want(404, "GET", limitsPath, "")
+	s.URL = api
+	s.want(404, "GET", "/debug/pprof/", "")
+	s.want(401, "GET", "/metrics", "")
+	s.token = token
+	s.want(200, "GET", "/metrics", "")
 	s.stop(syscall.SIGTERM)
 }
 

@@ -159,6 +159,7 @@ type Engine struct {
 	groups    atomic.Uint64
 	syncCount atomic.Uint64
 	slowest   atomic.Int64 // nanoseconds
+	syncTime  atomic.Int64 // nanoseconds
 
 	groupsDue  chan struct{}              // asks integrateLoop to integrate the group
 	integrated chan struct{}              // its answer
@@ -282,7 +283,9 @@ func (e *Engine) Stats() engine.Stats {
 		Groups:      e.groups.Load(),
 		Syncs:       e.syncCount.Load(),
 		SlowestSync: time.Duration(e.slowest.Load()),
+		SyncTime:    time.Duration(e.syncTime.Load()),
 		DiskFull:    e.diskFull.Load(),
+		Failed:      e.failed.Load(),
 		Stalled:     e.stalled.Load(),
 		ReadOnly:    e.log == nil || len(e.damage) > 0,
 	}
@@ -293,6 +296,9 @@ func (e *Engine) Stats() engine.Stats {
 	}
 	if c := e.newestCheckpoint(); c != nil {
 		s.Checkpoint = c.Size
+	}
+	if e.queue != nil {
+		s.Waiting = e.queue.len()
 	}
 	return s
 }

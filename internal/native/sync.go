@@ -35,6 +35,7 @@ func (c *committer) sync(integrate bool) error {
 		c.integrate()
 	}
 	c.slowest.Store(max(c.slowest.Load(), int64(took)))
+	c.syncTime.Add(int64(took))
 	c.syncCount.Add(1)
 	c.durable.Store(uint64(c.log.Durable()))
 	return nil

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/annals-io/annals"
 )
@@ -137,7 +138,7 @@ func (x *exchange) append(a addition) error {
 		return err
 	}
 	ctx := x.principalContext()
-	receipts, err := x.server.journal.AppendEncoded(ctx, a.expect, a.events...)
+	receipts, err := x.server.appendEvents(ctx, a.expect, a.events)
 	if err == nil && wait == "integrated" {
 		_, err = x.server.journal.Checkpoint(ctx)
 	}
@@ -153,6 +154,16 @@ func (x *exchange) append(a addition) error {
 	}
 	x.send(statusOf(receipts), "application/json", out.b)
 	return nil
+}
+
+// appendEvents appends events and counts them.
+func (s *Server) appendEvents(ctx context.Context, expect []annals.Expect, events []annals.Encoded) ([]annals.Receipt, error) {
+	began := time.Now()
+	receipts, err := s.journal.AppendEncoded(ctx, expect, events...)
+	if err == nil {
+		s.metrics.appended(events, receipts, time.Since(began))
+	}
+	return receipts, err
 }
 
 // principalContext returns the request's context, whose appends are those of its grant.

@@ -98,6 +98,9 @@ func (d *duplex) readLoop(ctx context.Context) {
 		default:
 			d.parse(v, text)
 		}
+		if d.x.paceEvents(ctx, len(v.events)) != nil {
+			return
+		}
 		if !d.window.put(ctx, v) || last {
 			return
 		}
@@ -112,6 +115,7 @@ func (d *duplex) parse(v *value, text []byte) {
 	}
 	if err != nil {
 		v.problem = problemOf(err)
+		d.x.auditRefusal(v.problem)
 		return
 	}
 	if v.single {
@@ -138,7 +142,7 @@ func (d *duplex) append(values []*value) {
 
 // appendList appends a value that is a list.
 func (d *duplex) appendList(v *value) {
-	receipts, err := d.x.server.journal.AppendEncoded(d.ctx, v.expect, v.events...)
+	receipts, err := d.x.server.appendEvents(d.ctx, v.expect, v.events)
 	if err != nil {
 		v.problem = problemOf(err)
 		return

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/annals-io/annals"
 	"github.com/annals-io/annals/internal/access"
@@ -31,6 +32,9 @@ type exchange struct {
 
 // run lets a request through the chain.
 func (x *exchange) run(op *operation) {
+	defer x.measured(time.Now())
+	x.server.metrics.inside.Inc()
+	defer x.server.metrics.inside.Dec()
 	x.id = x.server.requestID(x.r)
 	x.w.Header()["X-Request-Id"] = []string{x.id}
 	defer x.finish()
@@ -122,6 +126,7 @@ func (x *exchange) finish() {
 // nobody takes it for the whole.
 func (x *exchange) fail(err error) {
 	p := problemOf(err)
+	x.server.metrics.problems[p.code].Inc()
 	x.logFailure(p, err)
 	x.auditRefusal(p)
 	if isGone(x.r, err) || x.status != 0 {

@@ -11,21 +11,30 @@ func healthz(x *exchange) error {
 	return nil
 }
 
-// readyz answers whether appends are taken. A server that is going down, a journal
-// that is damaged or a full disk is not ready; reads may go on all the same.
+// readyz answers whether appends are taken, and why not. A server that is going down, a
+// journal that is damaged or a full disk is not ready; reads may go on all the same.
 func readyz(x *exchange) error {
 	s, err := x.server.journal.Stats(x.r.Context())
 	if err != nil {
 		return err
 	}
 	damaged := len(x.server.journal.Damage()) > 0
-	ready := !damaged && !s.DiskFull && !s.Stalled && !s.ReadOnly
-	status, word := http.StatusOK, "ready"
-	if !ready {
-		status, word = http.StatusServiceUnavailable, "not_ready"
+	reason := ""
+	switch {
+	case damaged:
+		reason = "damaged"
+	case s.ReadOnly:
+		reason = "read_only"
+	case s.Failed:
+		reason = "failed"
+	case s.Stalled:
+		reason = "disk_stalled"
+	case s.DiskFull:
+		reason = "disk_full"
+	default:
+		x.send(http.StatusOK, "application/json", []byte(`{"status":"ready"}`))
+		return nil
 	}
-	body := fmt.Appendf(nil, `{"status":"%s","read_only":%t,"damaged":%t,"disk_full":%t,"stalled":%t}`,
-		word, s.ReadOnly, damaged, s.DiskFull, s.Stalled)
-	x.send(status, "application/json", body)
+	x.send(http.StatusServiceUnavailable, "application/json", fmt.Appendf(nil, `{"status":"not_ready","reason":"%s"}`, reason))
 	return nil
 }

@@ -191,7 +191,7 @@ func (s *Server) appendEach(ctx context.Context, items []*item) {
 	for i, it := range items {
 		events[i] = it.event
 	}
-	receipts, err := s.journal.AppendEncoded(ctx, nil, events...)
+	receipts, err := s.appendEvents(ctx, nil, events)
 	if err == nil {
 		for i := range items {
 			items[i].receipt = receipts[i]

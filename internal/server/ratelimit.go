@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -184,6 +185,14 @@ func (x *exchange) takeEvents(n int) error {
 	}
 	x.tellLeft(policyEvents, x.events, now)
 	return rateProblem(fmt.Sprintf("the credential may append %g events a second", float64(x.events.Limit())), wait(x.events, n, now))
+}
+
+// paceEvents is takeEvents for streams, which wait. It returns an error if ctx ends first.
+func (x *exchange) paceEvents(ctx context.Context, n int) error {
+	if x.events == nil || n == 0 {
+		return nil
+	}
+	return x.events.WaitN(ctx, n)
 }
 
 // tellLeft says in the answer what is left of a policy.

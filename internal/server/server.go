@@ -77,6 +77,7 @@ type Server struct {
 	streams  budget        // of long answers
 	limiter  atomic.Pointer[limiter]
 	audit    auditor
+	metrics  *metrics // never changes
 	door     door
 }
 
@@ -100,6 +101,7 @@ func New(o Options) (*Server, error) {
 	if err := s.SetAudit(s.opts.AuditReads, s.opts.AuditReadsRequired); err != nil {
 		return nil, fmt.Errorf("make server: %w", err)
 	}
+	s.metrics = newMetrics(s)
 	s.door.init()
 	s.mux = s.newMux()
 	return s, nil

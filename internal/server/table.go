@@ -15,6 +15,7 @@ var routes = []route{
 	},
 	{method: "POST", pattern: api + "/events/stream", needs: access.Append, stream: true, handle: postStream},
 	{method: "GET", pattern: api + "/limits", handle: getLimits},
+	{method: "GET", pattern: "/metrics", needs: access.Read, untold: true, handle: getMetrics},
 	{method: "GET", pattern: "/healthz", gate: gateOpen, handle: healthz},
 	{method: "GET", pattern: "/readyz", gate: gateOpen, handle: readyz},
 }
