@@ -43,12 +43,18 @@ func (f *Follower) Available(ctx context.Context) iter.Seq2[Entry, error] {
 		end := f.search.journal.Size()
 		switch {
 		case end <= f.from:
-		case end-f.from <= followScan || f.search.plan.Empty():
+		case end-f.from <= followScan || f.search.wantsAll() || f.search.plan.Empty():
 			f.scan(ctx, end, yield)
 		default:
 			f.find(ctx, end, yield)
 		}
 	}
+}
+
+// wantsAll reports whether a search chooses so much that an index would not help.
+func (s *search) wantsAll() bool {
+	p := s.plan
+	return s.tenants.producers && p.Filter == nil && p.Tenants == nil && p.Since.IsZero() && p.Until.IsZero()
 }
 
 // Wait waits until there are entries that were not examined. Errors: [ErrClosed], that
@@ -57,9 +63,22 @@ func (f *Follower) Wait(ctx context.Context) error {
 	return f.search.journal.engine.Wait(ctx, f.from)
 }
 
+// followChunk is how many entries are read at once: a consumer that stops at each of
+// them has read little in vain.
+const followChunk = 16
+
 // scan yields the matches up to end, one entry after the other.
 func (f *Follower) scan(ctx context.Context, end Position, yield func(Entry, error) bool) {
 	m := &matcher{search: f.search}
+	for f.from < end {
+		if !f.scanChunk(ctx, m, min(end, f.from+followChunk), yield) {
+			return
+		}
+	}
+}
+
+// scanChunk is scan for few entries. It reports whether to go on.
+func (f *Follower) scanChunk(ctx context.Context, m *matcher, end Position, yield func(Entry, error) bool) bool {
 	for e, err := range f.search.journal.Scan(ctx, f.from, end) {
 		c, damage := asCorrupt(err)
 		switch {
@@ -72,10 +91,11 @@ func (f *Follower) scan(ctx context.Context, end Position, yield func(Entry, err
 			}
 		}
 		if !yield(e, err) || err != nil && !damage {
-			return
+			return false
 		}
 	}
-	f.from = end
+	f.from = max(f.from, end)
+	return true
 }
 
 // find yields the matches up to end by searching for them.

@@ -176,7 +176,12 @@ func (j *Journal) At(ctx context.Context, p Position) (Entry, error) {
 // LastSequence returns the last sequence of an entity of the default tenant, 0 if
 // it has no event.
 func (j *Journal) LastSequence(ctx context.Context, entity Entity) (Sequence, error) {
-	return j.engine.LastSequence(ctx, j.opts.Tenant, engine.Entity{Type: entity.Type, ID: entity.ID})
+	return j.LastSequenceTenant(ctx, j.opts.Tenant, entity)
+}
+
+// LastSequenceTenant is [Journal.LastSequence] for a tenant.
+func (j *Journal) LastSequenceTenant(ctx context.Context, tenant string, entity Entity) (Sequence, error) {
+	return j.engine.LastSequence(ctx, tenant, engine.Entity{Type: entity.Type, ID: entity.ID})
 }
 
 // Scan yields the entries of all tenants from from (inclusive) to to (exclusive)

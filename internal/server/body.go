@@ -69,9 +69,7 @@ func (b *body) grow() error {
 	size := max(4<<10, 2*cap(b.b))
 	if size > maxPooled {
 		if !b.memory.take(int64(size) - b.taken) {
-			p := problemf(codeUnavailable, "too many large bodies are being read: repeat the request")
-			p.retryAfter = retryAfter
-			return p
+			return busy("too many large bodies are being read")
 		}
 		b.taken = int64(size)
 	}

@@ -35,7 +35,7 @@ func postStream(x *exchange) error {
 	}
 	control := http.NewResponseController(x.w)
 	_ = control.EnableFullDuplex() // HTTP/2 is, and says that it cannot be made so
-	_ = control.SetReadDeadline(time.Time{})
+	_ = control.SetReadDeadline(noDeadline)
 	body, err := x.decoded(x.r.Body)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (d *duplex) run() error {
 	x.w.Header()["Content-Type"] = []string{"application/x-ndjson"}
 	x.head(http.StatusOK)
 	if err := d.control.Flush(); err != nil {
-		return err
+		return left(err)
 	}
 	ctx, cancel := x.streamContext()
 	// What blocks in a read ends with the stream's context.
@@ -158,9 +158,9 @@ func (d *duplex) answer(values []*value) error {
 	}
 	_ = d.control.SetWriteDeadline(time.Now().Add(answerTimeout))
 	if _, err := d.x.w.Write(d.out); err != nil {
-		return err
+		return left(err)
 	}
-	return d.control.Flush()
+	return left(d.control.Flush())
 }
 
 // appendAnswer appends the answer to a value.

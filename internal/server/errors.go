@@ -116,5 +116,5 @@ func errorText(err error) string {
 
 // isGone reports whether nobody waits for the answer any more.
 func isGone(r *http.Request, err error) bool {
-	return r.Context().Err() != nil && errors.Is(err, context.Canceled)
+	return errors.Is(err, errLeft) || r.Context().Err() != nil && errors.Is(err, context.Canceled)
 }

@@ -12,12 +12,16 @@ type Limits struct {
 	// what the largest append has in canonical bytes.
 	BodyBytes int64
 
-	// BodyMemory bounds the bodies that are held at once. Bodies up to 256 KiB do not
+	// BodyMemory bounds the bodies, and pages of answers, that are held at once. Those up to 256 KiB do not
 	// count: the number of connections bounds them. Zero means 256 MiB.
 	BodyMemory int64
 
-	// Streams bounds the streams and exports that are open at once. Zero means 2,000.
+	// Streams bounds the streams that are open at once. Zero means 2,000.
 	Streams int
+
+	// Exports bounds the exports that run at once, each of which holds some megabytes.
+	// Zero means 16.
+	Exports int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -29,6 +33,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Streams <= 0 {
 		l.Streams = 2000
+	}
+	if l.Exports <= 0 {
+		l.Exports = 16
 	}
 	return l
 }

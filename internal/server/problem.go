@@ -75,6 +75,13 @@ func (p *problem) Error() string { return p.name + ": " + p.detail }
 // problemf returns a problem.
 func problemf(c *code, detail string) *problem { return &problem{code: c, detail: detail} }
 
+// busy returns the problem of a request that there is no room for.
+func busy(why string) *problem {
+	p := problemf(codeUnavailable, why+": repeat the request")
+	p.retryAfter = retryAfter
+	return p
+}
+
 // appendJSON appends the problem document.
 func (p *problem) appendJSON(dst []byte, instance, requestID string) []byte {
 	dst = append(dst, `{"type":`...)

@@ -74,7 +74,8 @@ type Server struct {
 
 	requests atomic.Uint64 // that were given an id
 	memory   budget        // of bodies
-	streams  budget        // of long answers
+	streams  budget        // that are open
+	exports  budget        // that run
 	limiter  atomic.Pointer[limiter]
 	audit    auditor
 	metrics  *metrics // never changes
@@ -96,6 +97,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.memory.limit = s.opts.Limits.BodyMemory
 	s.streams.limit = int64(s.opts.Limits.Streams)
+	s.exports.limit = int64(s.opts.Limits.Exports)
 	s.SetRates(s.opts.Rates)
 	s.audit.init(s.journal, s.opts.Logger)
 	if err := s.SetAudit(s.opts.AuditReads, s.opts.AuditReadsRequired); err != nil {

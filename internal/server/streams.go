@@ -3,17 +3,28 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 )
 
 // errDraining ends the context of streams when the server goes down.
 var errDraining = errors.New("the server is going down")
 
+// errLeft reports that nobody takes the answer.
+var errLeft = errors.New("the client left")
+
+// left makes an error of writing one that says so.
+func left(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errLeft, err)
+}
+
 // admitStream takes one of the streams that may be open at once.
 func (x *exchange) admitStream() error {
 	if !x.server.streams.take(1) {
-		p := problemf(codeUnavailable, "too many streams are open: repeat the request")
-		p.retryAfter = retryAfter
-		return p
+		return busy("too many streams are open")
 	}
 	x.streaming = true
 	return nil
@@ -29,3 +40,6 @@ func (x *exchange) streamContext() (context.Context, context.CancelFunc) {
 		cancel(context.Canceled)
 	}
 }
+
+// noDeadline is for the body of a request that has no end, or none that counts.
+var noDeadline time.Time

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -118,7 +117,7 @@ func (w *writer) discard() {
 // keep notes the first error.
 func (w *writer) keep(err error) {
 	if err != nil && w.err == nil {
-		w.err = fmt.Errorf("write answer: %w", err)
+		w.err = left(err)
 	}
 }
 

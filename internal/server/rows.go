@@ -1,0 +1,105 @@
+package server
+
+import (
+	"bytes"
+
+	"github.com/annals-io/annals"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// wholeRecord is the field of a row that is about no field but all of them.
+const wholeRecord = `"*"`
+
+// appendRows appends the rows of an entry, each with a comma behind it: one for each
+// changed field or, without changes, one for the whole record.
+func appendRows(dst []byte, e *annals.Entry) []byte {
+	changes, ok := e.Member("changes")
+	if !ok {
+		after, ok := e.Member("snapshot")
+		if !ok {
+			after, _ = e.Member("data")
+		}
+		return appendRow(dst, e, []byte(wholeRecord), nil, after)
+	}
+	// Entries are JSON: what cannot be read is not there.
+	d := jsontext.NewDecoder(bytes.NewReader(changes))
+	for _, err := d.ReadToken(); err == nil && d.PeekKind() == '"'; {
+		var name jsontext.Value
+		if name, err = d.ReadValue(); err != nil {
+			break
+		}
+		name = name.Clone()
+		var pair jsontext.Value
+		if pair, err = d.ReadValue(); err == nil {
+			before, after := pairOf(pair)
+			dst = appendRow(dst, e, name, before, after)
+		}
+	}
+	return dst
+}
+
+// pairOf returns the values of a change; the old one is nil where it is not known.
+func pairOf(pair jsontext.Value) (before, after jsontext.Value) {
+	d := jsontext.NewDecoder(bytes.NewReader(pair))
+	_, err := d.ReadToken()
+	for err == nil && d.PeekKind() != ']' {
+		var v jsontext.Value
+		if v, err = d.ReadValue(); err == nil {
+			before, after = after, v.Clone()
+		}
+	}
+	return before, after
+}
+
+// appendRow appends a row of eleven members.
+func appendRow(dst []byte, e *annals.Entry, field, before, after []byte) []byte {
+	entity, _ := e.Member("entity")
+	actor, _ := e.Member("actor")
+	for i, m := range []struct {
+		name  string
+		value []byte
+	}{
+		{"id", memberOf(e, "id")}, {"time", memberOf(e, "time")},
+		{"entity_type", within(entity, "type")}, {"entity_id", within(entity, "id")},
+		{"field", field}, {"action", memberOf(e, "action")}, {"old_value", before}, {"new_value", after},
+		{"actor", within(actor, "id")}, {"source", memberOf(e, "source")}, {"workspace_id", memberOf(e, "workspace_id")},
+	} {
+		next := byte(',')
+		if i == 0 {
+			next = '{'
+		}
+		dst = append(append(append(dst, next, '"'), m.name...), `":`...)
+		if m.value == nil {
+			dst = append(dst, "null"...)
+		} else {
+			dst = append(dst, m.value...)
+		}
+	}
+	return append(dst, '}', ',')
+}
+
+// memberOf returns the JSON of a member, nil without one.
+func memberOf(e *annals.Entry, name string) []byte {
+	v, _ := e.Member(name)
+	return v
+}
+
+// within returns the JSON of a member of an object, nil without one.
+func within(object []byte, name string) []byte {
+	d := jsontext.NewDecoder(bytes.NewReader(object))
+	for _, err := d.ReadToken(); err == nil && d.PeekKind() == '"'; {
+		var t jsontext.Token
+		if t, err = d.ReadToken(); err != nil {
+			return nil
+		}
+		found := t.String() == name
+		v, err := d.ReadValue()
+		if err != nil {
+			return nil
+		}
+		if found {
+			return v.Clone()
+		}
+	}
+	return nil
+}
