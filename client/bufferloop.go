@@ -326,7 +326,7 @@ func (b *Buffer) settle(events []*buffered, results []itemResult) (left []*buffe
 		case isTransient(failed):
 			left, err = append(left, e), failed
 		default:
-			b.reject(e, failed)
+			b.reject(e, named(failed, nil, []annals.Encoded{e.event}))
 		}
 	}
 	b.mu.Lock()
