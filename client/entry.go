@@ -13,7 +13,7 @@ import (
 func parseEntry(text []byte) (annals.Entry, error) {
 	a, err := engine.ParseAssigned(text)
 	if err != nil {
-		return annals.Entry{}, fmt.Errorf("read entry from server: %w", err)
+		return annals.Entry{}, fmt.Errorf("%w: entry: %w", errAnswer, err)
 	}
 	return annals.Entry{Position: a.Position, Sequence: a.Sequence, RecordedAt: a.RecordedAt, JSON: text}, nil
 }
@@ -35,7 +35,7 @@ type page struct {
 func parsePage(text []byte) (*annals.Page, error) {
 	var p page
 	if err := json.Unmarshal(text, &p); err != nil {
-		return nil, fmt.Errorf("read page from server: %w", err)
+		return nil, fmt.Errorf("%w: page: %w", errAnswer, err)
 	}
 	out := &annals.Page{HasMore: p.HasMore, Complete: p.Complete, Total: p.Total}
 	if p.NextCursor != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"strconv"
@@ -135,7 +136,7 @@ func (f *follower) take(event string, data []byte) error {
 	case "damage":
 		var d struct{ First, Next annals.Position }
 		if err := json.Unmarshal(data, &d); err != nil {
-			return err
+			return fmt.Errorf("%w: damage: %w", errAnswer, err)
 		}
 		err = damageError(d.First, d.Next)
 	case "problem":

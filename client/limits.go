@@ -22,11 +22,11 @@ func (c *Client) Limits(ctx context.Context) (Limits, error) {
 	return l.withDefaults(), err
 }
 
-// withDefaults fills in what an answer does not say.
+// withDefaults fills in what an answer does not say, or says no sense about.
 func (l Limits) withDefaults() Limits {
-	l.EventBytes = cmp.Or(l.EventBytes, annals.DefaultEventBytes)
-	l.AppendEvents = cmp.Or(l.AppendEvents, annals.MaxBatchEvents)
-	l.AppendBytes = cmp.Or(l.AppendBytes, annals.MaxBatchBytes)
-	l.BodyBytes = cmp.Or(l.BodyBytes, int64(l.AppendBytes))
+	l.EventBytes = cmp.Or(max(0, l.EventBytes), annals.DefaultEventBytes)
+	l.AppendEvents = cmp.Or(max(0, l.AppendEvents), annals.MaxBatchEvents)
+	l.AppendBytes = cmp.Or(max(0, l.AppendBytes), annals.MaxBatchBytes)
+	l.BodyBytes = cmp.Or(max(0, l.BodyBytes), int64(l.AppendBytes))
 	return l
 }

@@ -221,7 +221,7 @@ func (c *Client) read(ctx context.Context, path string, into any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("read answer of %s: %w", path, err)
+		return fmt.Errorf("%w: %s: %w", errAnswer, path, err)
 	}
 	return nil
 }

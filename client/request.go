@@ -130,6 +130,7 @@ func (c *Client) begin(ctx context.Context, cancel context.CancelCauseFunc, k *c
 var (
 	errSlow    = errors.New("the server does not answer in time")
 	errTooLong = errors.New("the answer is longer than any that was asked for")
+	errAnswer  = errors.New("the server's answer is not understood")
 )
 
 // readAll reads the body of an answer.

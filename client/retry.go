@@ -47,7 +47,7 @@ func isTransient(err error) bool {
 		return false
 	}
 	_, ok := errors.AsType[*connectionError](err)
-	return ok && !errors.Is(err, errTooLong)
+	return ok && !errors.Is(err, errTooLong) && !errors.Is(err, errLongLine) && !errors.Is(err, errAnswer)
 }
 
 // isUncertain reports whether the events of an append that ended in an error may be
