@@ -143,7 +143,7 @@ const (
 func (b *Buffer) room(now time.Time) (place, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closing {
+	if b.closing || b.ctx.Err() != nil {
 		return noRoom, annals.ErrClosed
 	}
 	p := b.placeLocked()
@@ -175,7 +175,7 @@ func (b *Buffer) placeLocked() place {
 func (b *Buffer) waitRoom(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.waitLocked(ctx, func() bool { return b.closing || b.placeLocked() != noRoom })
+	return b.waitLocked(ctx, func() bool { return b.closing || b.ctx.Err() != nil || b.placeLocked() != noRoom })
 }
 
 // waitLocked waits until ready, or the end of ctx.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -367,6 +368,63 @@ func TestBufferSpillFull(t *testing.T) {
 		check(t, b.Close(t.Context()))
 		if got := b.Stats().Delivered; got != uint64(n) {
 			t.Errorf("%d of %d delivered", got, n)
+		}
+	})
+}
+
+// TestBufferSpillEnds comes back to memory while producers go on: the files come to their
+// end.
+func TestBufferSpillEnds(t *testing.T) {
+	s, dir := &standIn{}, t.TempDir()
+	s.away.Store(true)
+	failed := make(chan struct{}, 1)
+	b := newBuffer(t, s, client.BufferOptions{Policy: client.Spill, Dir: dir, Age: time.Millisecond, OnError: func(error) {
+		select {
+		case failed <- struct{}{}:
+		default:
+		}
+	}})
+	put(t, b, "first")
+	<-failed
+	put(t, b, "second")
+	s.away.Store(false)
+	n := 2
+	for ; b.Stats().SpilledBytes > 0 || b.Stats().Down; n++ {
+		check(t, b.Append(t.Context(), annals.Event{Type: "a"}))
+	}
+	check(t, b.Close(t.Context()))
+	if got := b.Stats().Delivered; got != uint64(n) {
+		t.Errorf("%d of %d delivered", got, n)
+	}
+}
+
+// TestBufferClientClosed ends what waits when the client is closed first.
+func TestBufferClientClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &standIn{}
+		s.away.Store(true)
+		c := newTripped(t, client.Options{}, s.RoundTrip)
+		b, err := client.NewBuffer(c, &client.BufferOptions{Events: 1, BatchEvents: 1})
+		check(t, err)
+		put(t, b, "1")
+		synctest.Wait()
+		put(t, b, "2")
+		var ways sync.WaitGroup
+		ways.Go(func() {
+			if err := b.Append(t.Context(), annals.Event{Type: "a"}); !errors.Is(err, annals.ErrClosed) {
+				t.Errorf("append: %v", err)
+			}
+		})
+		ways.Go(func() {
+			if err := b.Flush(t.Context()); !errors.Is(err, annals.ErrClosed) {
+				t.Errorf("flush: %v", err)
+			}
+		})
+		synctest.Wait()
+		check(t, c.Close())
+		ways.Wait()
+		if u, ok := errors.AsType[*client.UnsentError](b.Close(t.Context())); !ok || len(u.Events) != 2 {
+			t.Errorf("close: %v", u)
 		}
 	})
 }

@@ -31,6 +31,7 @@ type batch struct {
 	events []*buffered // not settled yet
 	taken  int         // how many events of callers were taken from memory
 	from   *spilled    // where they come from, if that is files
+	alone  bool        // producers are kept out meanwhile
 }
 
 // left returns how many events of callers are not settled.
@@ -45,6 +46,7 @@ func (n *batch) left() (count int) {
 
 // sendLoop delivers events until the buffer is closed.
 func (b *Buffer) sendLoop() {
+	defer b.wake() // whoever waits for more
 	most := b.sizes()
 	for {
 		next, ok := b.next(&most)
@@ -54,6 +56,15 @@ func (b *Buffer) sendLoop() {
 		if !b.deliver(next, &most) {
 			b.giveBack(next)
 		}
+		b.letIn(next)
+	}
+}
+
+// letIn lets producers in again that a batch has kept out.
+func (b *Buffer) letIn(next *batch) {
+	if next.alone {
+		next.alone = false
+		<-b.door
 	}
 }
 
@@ -180,15 +191,33 @@ func (b *Buffer) reportLocked() *buffered {
 
 // nextSpilled reads a batch from files. It reports false if there was none.
 func (b *Buffer) nextSpilled(most *sizes) (*batch, bool) {
+	next := new(batch)
+	if b.spill.left() <= int64(most.bytes) {
+		// The last ones, if none follow them: then the files come to their end, and
+		// memory will do again.
+		if b.enter(b.ctx) != nil {
+			return nil, false
+		}
+		next.alone = true
+	}
+	if b.readSpilled(next, most); len(next.events) > 0 {
+		return next, true
+	}
+	b.letIn(next)
+	return nil, false
+}
+
+// readSpilled fills a batch from files. It stays empty if there was nothing good.
+func (b *Buffer) readSpilled(next *batch, most *sizes) {
 	r, err := b.spill.read(most.events, most.bytes)
 	if err != nil {
 		b.fail("read spilled events", err)
-		return nil, false
+		return
 	}
+	next.from = &r
 	if r.damaged > 0 {
 		b.logError("spilled events are damaged", errDamage, "count", r.damaged)
 	}
-	next := &batch{from: &r}
 	for _, text := range r.texts {
 		e, err := annals.ParseEvent(text)
 		if err != nil {
@@ -199,9 +228,7 @@ func (b *Buffer) nextSpilled(most *sizes) (*batch, bool) {
 	}
 	if len(next.events) == 0 {
 		b.passSpilled(next)
-		return nil, false
 	}
-	return next, true
 }
 
 // fail gives up reading files: they stay for the next process.
@@ -238,7 +265,9 @@ func (b *Buffer) deliver(next *batch, most *sizes) bool {
 		part := next.events[:min(len(next.events), most.events)]
 		left, err := b.try(part, most)
 		next.events = append(left, next.events[len(part):]...)
-		b.noteTry(err)
+		if b.noteTry(err); err != nil {
+			b.letIn(next) // it may take long
+		}
 		switch {
 		case err == nil:
 			r.pauses.Reset()
@@ -345,7 +374,7 @@ func (b *Buffer) reject(e *buffered, err error) {
 	}
 	if b.spill != nil {
 		line, _ := json.Marshal(err.Error()) // a string has a JSON
-		keepErr := b.spill.reject(slices.Concat([]byte(`{"error":`), line, []byte(`,"event":`), e.text, []byte("}\n")))
+		keepErr := b.spill.reject(b.opts.SpillBytes, slices.Concat([]byte(`{"error":`), line, []byte(`,"event":`), e.text, []byte("}\n")))
 		if told = told || keepErr == nil; keepErr != nil {
 			b.logError("rejected event is not kept", keepErr)
 		}
@@ -381,15 +410,15 @@ func (b *Buffer) giveBack(next *batch) {
 	}
 	b.queue = append(next.events, b.queue...)
 	b.mu.Unlock()
-	if b.opts.Policy == Spill && b.ctx.Err() == nil {
-		b.spillQueue()
+	if b.opts.Policy == Spill && b.ctx.Err() == nil && !b.spillQueue() {
+		sleep(b.ctx, longestPause) // neither the server nor the disk takes them
 	}
 }
 
-// spillQueue moves what is in memory to files.
-func (b *Buffer) spillQueue() {
+// spillQueue moves what is in memory to files. It reports whether it could.
+func (b *Buffer) spillQueue() bool {
 	if b.enter(b.ctx) != nil {
-		return
+		return false
 	}
 	defer func() { <-b.door }()
 	b.mu.Lock()
@@ -399,14 +428,15 @@ func (b *Buffer) spillQueue() {
 	}
 	b.mu.Unlock()
 	if len(texts) == 0 {
-		return
+		return true
 	}
 	if err := b.spill.append(texts...); err != nil {
 		b.logError("spill buffered events", err) // they stay in memory
-		return
+		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.queue, b.bytes = nil, 0
 	b.changed.Broadcast()
+	return true
 }

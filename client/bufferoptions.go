@@ -55,7 +55,8 @@ type BufferOptions struct {
 	// process at a time. Spill needs one.
 	Dir string
 
-	// SpillBytes bounds the files of spilled events. Zero means 256 MiB.
+	// SpillBytes bounds the files of spilled events, and that of rejected ones. Zero
+	// means 256 MiB.
 	SpillBytes int64
 
 	// Producer names this process in the member producer of events that have none,

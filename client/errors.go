@@ -48,8 +48,8 @@ type Error struct {
 
 // A Field is a part of a request that is not right.
 type Field struct {
-	Pointer string // JSON pointer within the body
-	Detail  string
+	Pointer string `json:"pointer"` // JSON pointer within the body
+	Detail  string `json:"detail"`  // and, after a semicolon, what to do about it
 }
 
 func (e *Error) Error() string {
@@ -75,17 +75,11 @@ type problem struct {
 	Code      string  `json:"code"`
 	RequestID string  `json:"request_id"`
 	Retryable bool    `json:"retryable"`
-	Errors    []fault `json:"errors"`
+	Errors    []Field `json:"errors"`
 
 	// Of conflicts.
 	CurrentSequence *annals.Sequence `json:"current_sequence"`
 	Position        *annals.Position `json:"position"`
-}
-
-// A fault is a member of errors.
-type fault struct {
-	Pointer string `json:"pointer"`
-	Detail  string `json:"detail"` // and what to do about it, after a semicolon
 }
 
 // maxProblemBytes bounds a problem document.
@@ -114,9 +108,7 @@ func parseProblem(text []byte, status int) *Error {
 	e := &Error{
 		Status: status, Code: p.Code, Title: p.Title, Detail: p.Detail,
 		RequestID: p.RequestID, Retryable: p.Retryable, cause: p.cause(), byID: p.Position != nil,
-	}
-	for _, f := range p.Errors {
-		e.Fields = append(e.Fields, Field{f.Pointer, f.Detail})
+		Fields: p.Errors,
 	}
 	return e
 }

@@ -171,6 +171,16 @@ func (s *spill) size() int64 {
 	return s.bytes
 }
 
+// left returns the bytes that are not delivered.
+func (s *spill) left() (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.files {
+		n += f.size - f.from
+	}
+	return n
+}
+
 // append adds events, which are on stable storage when it returns without error.
 func (s *spill) append(texts ...[]byte) error {
 	var lines []byte
@@ -353,8 +363,11 @@ func (s *spill) close() error {
 // rejectedName is the file of events that the server has refused.
 const rejectedName = "rejected.ndjson"
 
-// reject keeps an event that the server has refused, on stable storage.
-func (s *spill) reject(line []byte) error {
+var errFull = errors.New("the file is full")
+
+// reject keeps an event that the server has refused, on stable storage, in a file of at
+// most so many bytes.
+func (s *spill) reject(most int64, line []byte) error {
 	f, err := s.fsys.OpenWrite(rejectedName)
 	if errors.Is(err, fs.ErrNotExist) {
 		if f, err = s.fsys.Create(rejectedName); err == nil {
@@ -365,6 +378,9 @@ func (s *spill) reject(line []byte) error {
 		return fmt.Errorf("keep rejected event: %w", err)
 	}
 	size, err := f.Size()
+	if err == nil && size+int64(len(line)) > most {
+		err = errFull
+	}
 	if err == nil {
 		_, err = f.WriteAt(line, size)
 	}
