@@ -75,8 +75,8 @@ token=$("$annals" token create --data "$journal" --permissions append,read,expor
 printf '\n$ annals serve --data %s\n' "$journal"
 serve
 curl=(curl -sS --fail-with-body -H "Authorization: Bearer $token")
-printf '\n$ curl -H "Authorization: Bearer $TOKEN" %s/api/v1/audit/limits\n' "$url"
-"${curl[@]}" "$url/api/v1/audit/limits"
+printf '\n$ curl -H "Authorization: Bearer $TOKEN" %s/api/v1/audit/events?action=StopLogging\n' "$url"
+"${curl[@]}" "$url/api/v1/audit/events?action=StopLogging"
 echo
 
 cat <<END
@@ -98,7 +98,7 @@ cat <<END
 
 It is served at   $url
 with the token    $token
-  curl -H 'Authorization: Bearer $token' $url/api/v1/audit/limits
+  curl -H 'Authorization: Bearer $token' $url/api/v1/audit/events?action=StopLogging
 Interrupt (Ctrl-C) to stop.
 END
 wait "$server"

@@ -25,6 +25,7 @@ func newToken(e *env) *cobra.Command {
 		Example: "  annals token create --data ./journal --permissions append,read --name shop\n" +
 			"  annals token list --data ./journal\n  annals token revoke --data ./journal ID",
 		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newTokenCreate(e), newTokenList(e), newTokenRevoke(e))
 	return c

@@ -39,18 +39,22 @@ func newText(id string) string {
 			text = append(text, digits[int(raw[0])%len(digits)])
 		}
 	}
-	return string(appendCheck(text))
+	check := checkOf(string(text))
+	return string(append(text, check[:]...))
 }
 
-// appendCheck appends the checksum of a text.
-func appendCheck(text []byte) []byte {
-	sum := crc32.ChecksumIEEE(text)
-	text = append(text, "000000"...)
-	for i := len(text) - 1; sum > 0; i-- {
-		text[i] = digits[sum%uint32(len(digits))]
+// checkOf returns the checksum of a text. It takes no memory, which requests are many of.
+func checkOf(text string) (check [checkLength]byte) {
+	sum := ^uint32(0)
+	for i := range len(text) {
+		sum = crc32.IEEETable[byte(sum)^text[i]] ^ sum>>8
+	}
+	sum = ^sum
+	for i := len(check) - 1; i >= 0; i-- {
+		check[i] = digits[sum%uint32(len(digits))]
 		sum /= uint32(len(digits))
 	}
-	return text
+	return check
 }
 
 // parseText returns the id of a text that has the form of a token and its checksum.
@@ -58,8 +62,7 @@ func parseText(text string) (id string, ok bool) {
 	if len(text) != tokenLength || text[:len(tokenPrefix)] != tokenPrefix || text[secretStart-1] != '_' {
 		return "", false
 	}
-	var buf [tokenLength]byte
-	if string(appendCheck(append(buf[:0], text[:checkStart]...))) != text {
+	if check := checkOf(text[:checkStart]); string(check[:]) != text[checkStart:] {
 		return "", false
 	}
 	id = text[len(tokenPrefix) : secretStart-1]
@@ -72,4 +75,7 @@ func isID(id string) bool {
 }
 
 // hashOf returns what is stored of a token's text.
-func hashOf(text string) [sha256.Size]byte { return sha256.Sum256([]byte(text)) }
+func hashOf(text string) [sha256.Size]byte {
+	var buf [tokenLength]byte
+	return sha256.Sum256(buf[:copy(buf[:], text)])
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -147,29 +146,4 @@ func TestSubscribeRefuses(t *testing.T) {
 	if status, text := s.call(t, "GET", "/api/v1/audit/events/stream", "", "Last-Event-ID: x"); status != 400 {
 		t.Errorf("answer is %d %s", status, text)
 	}
-}
-
-// TestFault61StalledReaders has readers that read nothing: a thousand of them take less
-// than 64 MiB, and writers do not wait for them.
-func TestFault61StalledReaders(t *testing.T) {
-	readers := 100
-	if os.Getenv("ANNALS_LONG") == "1" {
-		readers = 1000
-	}
-	most := readers*48<<10 + 12<<20 // the rest is not theirs
-	s := newTestServer(t, nil)
-	url := s.listen(t)
-	for range 40 {
-		s.fill(t, 1000)
-	}
-	before := heapBytes()
-	stalled := stall(t, url, readers)
-	s.fill(t, 1000) // is not held up
-	if grown := heapBytes() - before; grown > most {
-		t.Errorf("%d stalled readers take %d bytes", readers, grown)
-	}
-	for _, c := range stalled {
-		c.Close()
-	}
-	check(t, s.Drain(context.Background()))
 }
