@@ -180,8 +180,3 @@ func matches(want, got []string) bool {
 		return regexp.MustCompile("^" + pattern + "$").MatchString(got)
 	})
 }
-
-// validate checks a request and its answer against the document of the API.
-func (s *testServer) validate(t *testing.T, _ *http.Request, _ string, _ *http.Response, _ []byte) {
-	t.Helper()
-}

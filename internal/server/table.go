@@ -48,4 +48,6 @@ var routes = []route{
 	{method: "POST", pattern: "/journal/flush", needs: access.Append, handle: postFlush},
 	{method: "GET", pattern: "/healthz", gate: gateOpen, handle: healthz},
 	{method: "GET", pattern: "/readyz", gate: gateOpen, handle: readyz},
+	{method: "GET", pattern: "/openapi.json", gate: gateOpen, handle: getOpenAPI},
+	{method: "GET", pattern: "/docs", gate: gateOpen, handle: getDocs},
 }
