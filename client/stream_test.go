@@ -226,6 +226,34 @@ func TestStreamProblems(t *testing.T) {
 	}
 }
 
+// TestStreamStalls gives up a connection that brings no answers.
+func TestStreamStalls(t *testing.T) {
+	b := &brokenStream{}
+	j, err := annals.Open(t.TempDir(), nil)
+	check(t, err)
+	defer j.Close()
+	b.journal = j
+	var later atomic.Bool
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if later.Swap(true) {
+			b.ServeHTTP(w, r)
+			return
+		}
+		rc := http.NewResponseController(w)
+		if err := errors.Join(rc.EnableFullDuplex(), rc.Flush()); err != nil {
+			t.Error(err)
+		}
+		_, _ = io.Copy(io.Discard, r.Body) // until the client has enough
+	}))
+	defer web.Close()
+	s := newClient(t, web.URL, client.Options{Timeout: time.Second / 2}).Stream(t.Context(), nil)
+	defer s.Close()
+	check(t, s.Send(t.Context(), annals.Event{ID: "1", Type: "a"}))
+	if a, err := s.Receive(t.Context()); err != nil || a.Err != nil {
+		t.Errorf("answer is %v, %v", a.Err, err)
+	}
+}
+
 // TestStreamClose ends a stream with events under way: their outcome is unknown, and those
 // that were not sent have another error.
 func TestStreamClose(t *testing.T) {
