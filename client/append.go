@@ -97,7 +97,20 @@ func (c *Client) appendAll(ctx context.Context, expect []annals.Expect, events [
 	if err := json.Unmarshal(text, &answer); err != nil || len(answer.Receipts) != len(events) {
 		return nil, badReceipts(err, len(answer.Receipts), len(events))
 	}
+	for i := range events {
+		if err := checkReceipt(&answer.Receipts[i], events[i].ID()); err != nil {
+			return nil, err
+		}
+	}
 	return answer.Receipts, nil
+}
+
+// checkReceipt returns an error if a receipt is not that of the event with an id.
+func checkReceipt(r *annals.Receipt, id string) error {
+	if r.ID == id {
+		return nil
+	}
+	return fmt.Errorf("%w: the receipt is of another event than the one sent", annals.ErrUnknown)
 }
 
 // badReceipts reports an answer that says nothing of what became of the events.
@@ -191,9 +204,9 @@ type itemResult struct {
 // eachQuery makes the events of a batch independent of each other.
 var eachQuery = url.Values{"atomic": {"false"}}
 
-// appendEach makes one try to append n events, one a line, that are independent of each
-// other. An error is about the request as a whole.
-func (c *Client) appendEach(ctx context.Context, body []byte, n int) ([]itemResult, error) {
+// appendEach makes one try to append events, one a line, that are independent of each
+// other; id returns the id of each. An error is about the request as a whole.
+func (c *Client) appendEach(ctx context.Context, body []byte, n int, id func(i int) string) ([]itemResult, error) {
 	text, err := c.once(ctx, post(apiPath+"/events/batch", eachQuery, typeNDJSON, body))
 	if err != nil {
 		return nil, err
@@ -211,7 +224,7 @@ func (c *Client) appendEach(ctx context.Context, body []byte, n int) ([]itemResu
 	results := make([]itemResult, n)
 	for i, r := range answer.Results {
 		if r.Receipt != nil {
-			results[i].receipt = *r.Receipt
+			results[i] = itemResult{*r.Receipt, checkReceipt(r.Receipt, id(i))}
 		} else {
 			results[i].err = parseProblem(r.Problem, errorStatus(r.Status))
 		}

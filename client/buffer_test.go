@@ -52,6 +52,8 @@ func (s *standIn) RoundTrip(r *http.Request) (*http.Response, error) {
 		switch {
 		case strings.HasPrefix(id, "bad"):
 			return refused(400, "invalid")
+		case strings.HasPrefix(id, "mended") && len(s.batches.all()) < 3:
+			return refused(500, "corrupt")
 		case strings.HasPrefix(id, "foreign"):
 			return refused(403, "forbidden")
 		}
@@ -198,6 +200,20 @@ func TestBufferPoison(t *testing.T) {
 			if !strings.HasPrefix(string(kept), `{"error":"it is invalid","event":{"id":"bad1",`) || strings.Count(string(kept), "\n") != 2 {
 				t.Errorf("the file of rejected events is %s", kept)
 			}
+		}
+	})
+}
+
+// TestBufferFault keeps an event that a server with a fault does not take.
+func TestBufferFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &standIn{}
+		b := newBuffer(t, s, client.BufferOptions{})
+		put(t, b, "1", "mended", "2")
+		check(t, b.Close(t.Context()))
+		wantBatches(t, s, "1,mended,2", "mended", "mended")
+		if got := b.Stats(); got.Delivered != 3 || got.Rejected != 0 {
+			t.Errorf("stats are %+v", got)
 		}
 	})
 }

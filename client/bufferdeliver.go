@@ -72,7 +72,7 @@ func (b *Buffer) try(events []*buffered, most *sizes) (left []*buffered, err err
 	for _, e := range events {
 		body = append(append(body, e.text...), '\n')
 	}
-	results, err := b.client.appendEach(b.ctx, body, len(events))
+	results, err := b.client.appendEach(b.ctx, body, len(events), func(i int) string { return events[i].event.ID() })
 	e, told := errors.AsType[*Error](err)
 	switch {
 	case err == nil:
@@ -106,7 +106,7 @@ func (b *Buffer) settle(events []*buffered, results []itemResult) (left []*buffe
 		switch failed := results[i].err; {
 		case failed == nil:
 			done++
-		case isTransient(failed):
+		case !isPoison(failed):
 			left, err = append(left, e), failed
 		default:
 			b.reject(e, named(failed, nil, []annals.Encoded{e.event}))
@@ -117,6 +117,13 @@ func (b *Buffer) settle(events []*buffered, results []itemResult) (left []*buffe
 	b.stats.Delivered += done
 	b.changed.Broadcast()
 	return left, err
+}
+
+// isPoison reports whether an event would be refused whenever it is sent. A server with a
+// fault may be mended.
+func isPoison(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Status/100 == 4 && !isTransient(err) && !errors.Is(err, ErrUnauthenticated)
 }
 
 // reject deals with an event that the server refuses for good.

@@ -162,7 +162,7 @@ func (s *coalescer) mostLocked() int {
 func (s *coalescer) send(ctx context.Context, ws []*waiter) {
 	r := s.client.newRetrier()
 	for len(ws) > 0 {
-		results, err := s.client.appendEach(ctx, groupBody(ws), len(ws))
+		results, err := s.client.appendEach(ctx, groupBody(ws), len(ws), func(i int) string { return ws[i].event.ID() })
 		switch {
 		case err == nil:
 			ws, err = s.settle(ws, results, r)

@@ -224,6 +224,7 @@ func TestNotProblems(t *testing.T) {
 	for _, a := range []*http.Response{
 		answer(500, `{"status":500}`, "Content-Type", "application/problem+json"), answer(404, "<html>", "Content-Type", "text/html"),
 		answer(200, "<html>"), answer(200, `{"receipts":[]}`), answer(207, `{"results":[{},{}]}`),
+		answer(207, `{"results":[{"receipt":`+receiptText("other", 1)+`}]}`),
 	} {
 		c := newTripped(t, client.Options{RetryFor: -1}, func(*http.Request) (*http.Response, error) { return fresh(a), nil })
 		if _, err := c.Append(t.Context(), annals.Event{Type: "a"}); err == nil || a.StatusCode/100 != 4 && !errors.Is(err, annals.ErrUnknown) {

@@ -203,8 +203,10 @@ func (c *streamConn) take(line []byte) error {
 	if s.next == 0 {
 		return failed // about the stream itself, as nothing was sent
 	}
-	if failed == nil && a.Receipt.ID != s.pending[0].event.ID() {
-		return errors.New("the receipt is of another event than the one sent")
+	if failed == nil {
+		if err := checkReceipt(&a.Receipt, s.pending[0].event.ID()); err != nil {
+			return err
+		}
 	}
 	if failed != nil {
 		failed = named(failed, nil, []annals.Encoded{s.pending[0].event})
