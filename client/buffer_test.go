@@ -323,7 +323,7 @@ func TestBufferDrop(t *testing.T) {
 func TestBufferOptions(t *testing.T) {
 	c := newTripped(t, client.Options{}, (&standIn{}).RoundTrip)
 	for _, o := range []client.BufferOptions{
-		{Policy: "lose"}, {Policy: client.Spill}, {Events: -1}, {Age: -1}, {SpillBytes: -1}, {Producer: strings.Repeat("x", 250)},
+		{Policy: "lose"}, {Tenant: annals.SystemTenant}, {Policy: client.Spill}, {Events: -1}, {Age: -1}, {SpillBytes: -1}, {Producer: strings.Repeat("x", 250)},
 	} {
 		if b, err := client.NewBuffer(c, &o); err == nil {
 			t.Errorf("%+v is accepted", o)

@@ -54,9 +54,15 @@ func (b *Buffer) Close(ctx context.Context) error {
 	if closed {
 		return nil
 	}
-	err := b.Flush(ctx)
+	err := b.enter(ctx) // behind everybody who is inside
+	if err == nil {
+		<-b.door
+		err = b.Flush(ctx)
+	}
 	b.cancel(errStopped)
 	b.loops.Wait()
+	b.door <- struct{}{} // nobody is inside, and whoever comes is refused
+	<-b.door
 	b.reportLast()
 	if b.spill == nil {
 		return errors.Join(b.unsent(err), err)
@@ -79,8 +85,7 @@ func (b *Buffer) reportLast() {
 	}
 }
 
-// keep writes what is in memory to files. They are older than what is there already, which
-// a new process does not know: the ids keep them from being added twice.
+// keep writes what is in memory to files. Nobody else is about any more.
 func (b *Buffer) keep() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -14,8 +14,10 @@ import (
 // closed, or the batch is to go to files first; the batch then holds what is left.
 func (b *Buffer) deliver(next *batch, most *sizes) bool {
 	r := &retrier{pauses: newPauses()}
-	for len(next.events) > 0 {
+	if most.asked == 0 {
 		b.agree(most)
+	}
+	for len(next.events) > 0 {
 		part := next.events[:min(len(next.events), most.events)]
 		left, err := b.try(part, most)
 		next.events = append(left, next.events[len(part):]...)
@@ -25,6 +27,7 @@ func (b *Buffer) deliver(next *batch, most *sizes) bool {
 		switch {
 		case err == nil:
 			r.pauses.Reset()
+			b.agree(most) // if it could not be asked before
 		case next.from == nil && b.opts.Policy == Spill:
 			return false
 		case !sleep(b.ctx, r.wait(err)):
@@ -170,6 +173,7 @@ func (b *Buffer) giveBack(next *batch) {
 		b.bytes += len(e.text)
 	}
 	b.queue = append(next.events, b.queue...)
+	b.changed.Broadcast()
 	b.mu.Unlock()
 	if b.opts.Policy == Spill && b.ctx.Err() == nil && !b.spillQueue() {
 		sleep(b.ctx, longestPause) // neither the server nor the disk takes them

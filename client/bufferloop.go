@@ -70,15 +70,21 @@ func (b *Buffer) letIn(next *batch) {
 type sizes struct {
 	events, bytes int
 	agreed        bool // with the server
+	asked         int  // how often it was asked
 }
 
 func (b *Buffer) sizes() sizes { return sizes{events: b.opts.BatchEvents, bytes: b.opts.BatchBytes} }
 
-// agree asks the server what it takes. If it cannot be asked, the next batch asks again.
+// maxAsks is how often a server is asked what it takes. One that does not say refuses what
+// is too large.
+const maxAsks = 5
+
+// agree asks the server what it takes.
 func (b *Buffer) agree(s *sizes) {
-	if s.agreed {
+	if s.agreed || s.asked == maxAsks {
 		return
 	}
+	s.asked++
 	ctx, cancel := context.WithTimeout(b.ctx, time.Second)
 	defer cancel()
 	var l Limits
@@ -180,8 +186,7 @@ func (b *Buffer) reportLocked() *buffered {
 		e, err = e.Complete(context.Background(), d.Last)
 	}
 	if err != nil {
-		b.logError("cannot report dropped events", err)
-		return nil
+		return nil // the next batch has it
 	}
 	b.dropped = dropped{}
 	return &buffered{event: e, text: e.JSON(), own: true}

@@ -115,17 +115,18 @@ func (o *BufferOptions) validate() error {
 	return nil
 }
 
-// producer returns the id of a producer that nobody else has had.
+// producer returns the id of a producer that nobody else has had. An error also says that
+// the buffer could not make events of its own.
 func (o *BufferOptions) producer() (string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return "", fmt.Errorf("name producer: %w", err)
 	}
-	if o.Producer == "" {
-		return id.String(), nil
+	name := id.String()
+	if o.Producer != "" {
+		name = o.Producer + "/" + name
 	}
-	name := o.Producer + "/" + id.String()
-	_, err = annals.Event{Type: TypeDropped, Producer: annals.Producer{ID: name}}.Encode()
+	_, err = annals.Event{Type: TypeDropped, Tenant: o.Tenant, Producer: annals.Producer{ID: name}}.Encode()
 	return name, err
 }
 

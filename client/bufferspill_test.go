@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,6 +106,38 @@ func TestBufferSpillEnds(t *testing.T) {
 	check(t, b.Close(t.Context()))
 	if got := b.Stats().Delivered; got != uint64(n) {
 		t.Errorf("%d of %d delivered", got, n)
+	}
+}
+
+// TestBufferCloseAmong closes buffers while producers go on: what was taken is delivered.
+func TestBufferCloseAmong(t *testing.T) {
+	for round := range 50 {
+		s, o := &standIn{}, client.BufferOptions{Events: 3}
+		if round%2 == 1 {
+			o.Policy, o.Dir = client.Spill, t.TempDir()
+			s.away.Store(round%4 == 1)
+		}
+		b := newBuffer(t, s, o)
+		var taken atomic.Int64
+		var producers sync.WaitGroup
+		for range 4 {
+			producers.Go(func() {
+				for b.Append(t.Context(), annals.Event{Type: "a"}) == nil {
+					if taken.Add(1) == 20 {
+						s.away.Store(false)
+						producers.Go(func() {
+							if err := b.Close(t.Context()); err != nil {
+								t.Error(err)
+							}
+						})
+					}
+				}
+			})
+		}
+		producers.Wait()
+		if got := b.Stats(); got.Delivered != uint64(taken.Load()) || got.Accepted != got.Delivered {
+			t.Fatalf("round %d: %d were taken, stats are %+v", round, taken.Load(), got)
+		}
 	}
 }
 

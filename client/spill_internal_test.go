@@ -255,3 +255,32 @@ func TestSpillFaults(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSpillFile reads any file: what it gives are lines that are there, in their order.
+func FuzzSpillFile(f *testing.F) {
+	good := spillHeader + string(appendSpillLine(nil, texts(1, 2)[0])) + string(appendSpillLine(nil, texts(2, 3)[0]))
+	seeds := []string{"", good, good[:len(good)-3], good + "x", good + "zz\n" + good, strings.Replace(good, "a", "b", 1), "annals-spill 2\n", "\x00\x00"}
+	for _, seed := range seeds {
+		f.Add([]byte(seed))
+	}
+	if len(seeds) == 0 {
+		f.Fatal("no seeds")
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		fsys := durable.NewMem()
+		put(t, fsys, "0000000000000001.spill", string(file))
+		s, err := newSpill(fsys)
+		if err != nil {
+			return
+		}
+		got, _ := drain(t, s, 3)
+		rest := string(file)
+		for _, text := range got {
+			_, after, ok := strings.Cut(rest, string(text)+"\n")
+			if !ok {
+				t.Fatalf("%q is no line of the file", text)
+			}
+			rest = after
+		}
+	})
+}
