@@ -90,7 +90,7 @@ const limitsPath = "/api/v1/audit/limits"
 // TestServe starts a server, stops it and starts it again: the first token is shown once.
 func TestServe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "journal")
-	s := startServe(t, dir)
+	s := startServe(t, dir, "--log-level", "debug")
 	if s.Data != dir || !strings.HasPrefix(s.URL, "http://127.0.0.1:") || s.token == "" {
 		t.Fatalf("first line says %+v, token %q", s.serveReport, s.token)
 	}
@@ -101,7 +101,11 @@ func TestServe(t *testing.T) {
 	s.want(401, "GET", limitsPath, "")
 	s.token = first[:len(first)-1] + "!"
 	s.want(401, "GET", limitsPath, "")
+	s.want(404, "GET", "/"+first+"?token="+first, "")
 	s.stop(syscall.SIGTERM)
+	if log := s.stderr.String(); strings.Count(log, first[20:]) != 1 || !strings.Contains(log, "route=\"GET "+limitsPath+"\" status=200") {
+		t.Errorf("the log shows the token again, or no requests:\n%s", log)
+	}
 
 	s = startServe(t, dir)
 	if s.token != "" {

@@ -20,6 +20,7 @@ const reloadPoll = 10 * time.Second
 
 // serve answers requests until ctx ends or a listener fails.
 func (s *service) serve(ctx context.Context, l *listeners) error {
+	s.started(l.url) // before anybody is answered
 	api := s.server.HTTP()
 	api.Handler = s.guard(api.Handler)
 	if s.certs != nil {
@@ -31,27 +32,34 @@ func (s *service) serve(ctx context.Context, l *listeners) error {
 	if l.admin != nil {
 		s.loops.Go(func() { serveLoop(admin, l.admin, failed) })
 	}
-	s.started(l.url)
-	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	s.loops.Go(func() { s.reloadLoop(watch, hup) })
-	err := s.env.printJSON(&serveReport{l.url, s.config.data})
-	s.logger.Info("serving", "url", l.url, "data", s.config.data, "entries", uint64(s.journal.Size()))
-	if err == nil {
-		select {
-		case <-ctx.Done():
-		case err = <-failed:
-		}
-	}
+	err := s.await(ctx, l.url, failed)
 	cause := errors.Join(context.Cause(ctx), err)
 	s.logger.Info("going down", "cause", cause)
-	signal.Stop(hup)
-	stop()
 	err = errors.Join(err, s.drain(api), admin.Close())
 	s.loops.Wait()
 	s.stopped(cause.Error())
 	return err
+}
+
+// await says that requests are answered, and waits for the end. Meanwhile it reads again
+// what changes.
+func (s *service) await(ctx context.Context, url string, failed <-chan error) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	s.loops.Go(func() { s.reloadLoop(watch, hup) })
+	s.logger.Info("serving", "url", url, "data", s.config.data, "entries", uint64(s.journal.Size()))
+	if err := s.env.printJSON(&serveReport{url, s.config.data}); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
 }
 
 // serveLoop answers the requests of one listener.

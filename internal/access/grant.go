@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -40,6 +41,7 @@ type Grant struct {
 
 	tenant    string
 	principal *annals.Principal
+	ended     context.Context // nil: never
 }
 
 // NewGrant returns the grant of a credential. Errors: [ErrInvalid].
@@ -104,6 +106,22 @@ func (g *Grant) Owns(tenant string) bool {
 // Tenant returns the tenant of requests that name none, "" if they have to: the only one,
 // or the default one where no credential is asked for.
 func (g *Grant) Tenant() string { return g.tenant }
+
+// Ended returns a context that ends when the credential is not good any more: what goes on
+// for long must end with it.
+func (g *Grant) Ended() context.Context {
+	if g.ended == nil {
+		return context.Background()
+	}
+	return g.ended
+}
+
+// WithEnd returns the grant as one that ends with ctx.
+func (g *Grant) WithEnd(ctx context.Context) *Grant {
+	ending := *g
+	ending.ended = ctx
+	return &ending
+}
 
 // Principal returns what the context of the grant's appends carries.
 func (g *Grant) Principal() *annals.Principal { return g.principal }

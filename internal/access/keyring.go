@@ -51,6 +51,7 @@ type key struct {
 	size  int64  // of its file
 	token *Token // nil if it cannot be read
 	grant *Grant // nil with token
+	end   func() // of the grant; nil with token
 
 	used      atomic.Int64 // Unix time of the last use, 0 for none since it was read
 	journaled atomic.Bool  // its events are written
@@ -163,7 +164,18 @@ func (k *Keyring) refreshLocked() error {
 		}
 	}
 	k.view.Store(v)
+	endOthers(old, v, now)
 	return nil
+}
+
+// endOthers ends what goes on under tokens that are revoked, expired or gone.
+func endOthers(old, v *keyView, now time.Time) {
+	for id, was := range old.keys {
+		is := v.keys[id]
+		if was.token != nil && (is != was || was.token.State(now) != stateActive) {
+			was.end()
+		}
+	}
 }
 
 // readKey reads a token. One that is damaged is a key that nothing matches.
@@ -172,7 +184,8 @@ func (k *Keyring) readKey(id string, i durable.Info) (*key, error) {
 	if err == nil {
 		var g *Grant
 		if g, err = NewGrant(t.ID, t.Who(), t.Tenants, t.Permissions); err == nil {
-			return &key{size: i.Size, token: t, grant: g}, nil
+			ctx, end := context.WithCancel(context.Background())
+			return &key{size: i.Size, token: t, grant: g.WithEnd(ctx), end: end}, nil
 		}
 	}
 	switch {
@@ -217,7 +230,7 @@ func (k *Keyring) Authenticate(r *http.Request) (*Grant, error) {
 		return nil, err
 	}
 	key := v.keys[id]
-	if key == nil || key.token == nil || !key.token.matches(text) || key.token.State(now) != "active" {
+	if key == nil || key.token == nil || !key.token.matches(text) || key.token.State(now) != stateActive {
 		return nil, ErrUnauthenticated
 	}
 	if at := now.Unix(); key.used.Load() != at {

@@ -168,6 +168,55 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// TestEnded ends what goes on under a token that is revoked, expires or is gone, and nothing
+// else.
+func TestEnded(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(t *testing.T, fsys durable.FS, s *access.Store, id string)
+	}{
+		{"revoked", func(t *testing.T, _ durable.FS, s *access.Store, id string) {
+			if _, err := s.Revoke(id, operator, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"gone", func(t *testing.T, fsys durable.FS, _ *access.Store, id string) {
+			if err := fsys.Remove("tokens/" + id + ".json"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"expired", func(*testing.T, durable.FS, *access.Store, string) { time.Sleep(time.Hour) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			fsys := durable.NewMem()
+			var texts [2]string
+			prepare := func(t *testing.T, s *access.Store) {
+				_, texts[0] = newToken(t, s)
+				token := &access.Token{Permissions: access.Read, Tenants: []string{"*"}, CreatedAt: time.Now(), CreatedBy: operator, ExpiresAt: time.Now().Add(time.Hour)}
+				var err error
+				if texts[1], err = s.Create(token); err != nil {
+					t.Fatal(err)
+				}
+			}
+			inKeyring(t, fsys, prepare, func(t *testing.T, s *access.Store, k *access.Keyring, _ *auditor) {
+				var grants [2]*access.Grant
+				for i, text := range texts {
+					var err error
+					if grants[i], err = k.Authenticate(bearer(text)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				tt.end(t, fsys, s, grants[1].ID)
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				if grants[0].Ended().Err() != nil || grants[1].Ended().Err() == nil {
+					t.Errorf("ended: %v, %v", grants[0].Ended().Err(), grants[1].Ended().Err())
+				}
+			})
+		})
+	}
+}
+
 // TestCreatedBeside makes a token beside the keyring while the journal takes nothing.
 func TestCreatedBeside(t *testing.T) {
 	inKeyring(t, durable.NewMem(), nil, func(t *testing.T, s *access.Store, k *access.Keyring, a *auditor) {

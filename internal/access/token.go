@@ -58,8 +58,11 @@ func (t *Token) State(now time.Time) string {
 	case !t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt):
 		return "expired"
 	}
-	return "active"
+	return stateActive
 }
+
+// stateActive is the state of a token that works.
+const stateActive = "active"
 
 // matches reports whether text is the token's, in a time that does not depend on where
 // it differs.

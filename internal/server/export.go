@@ -55,7 +55,9 @@ func (e *exporter) run(q annals.Query) error {
 	if e.array {
 		e.buf = append(e.buf, '[')
 	}
-	for entry, err := range e.x.server.journal.SearchAll(e.x.r.Context(), q) {
+	ctx, cancel := e.x.grantContext()
+	defer cancel()
+	for entry, err := range e.x.server.journal.SearchAll(ctx, q) {
 		if err != nil {
 			return e.breakOff(err)
 		}

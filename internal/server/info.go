@@ -23,16 +23,23 @@ type limitsAnswer struct {
 	Tags         int            `json:"tags"`
 	Retention    int            `json:"retention_days"`
 	Strings      map[string]int `json:"string_bytes"`
+
+	// Of the credential that asks; 0 is no bound.
+	WriteRequests float64 `json:"write_requests_per_second"`
+	WriteEvents   float64 `json:"write_events_per_second"`
+	Concurrent    int     `json:"concurrent_requests"`
 }
 
 // getLimits answers with what requests may be.
 func getLimits(x *exchange) error {
+	r := x.rates()
 	return x.sendValue(limitsAnswer{
 		EventBytes: x.server.journal.MaxEventBytes(), AppendEvents: annals.MaxBatchEvents, AppendBytes: annals.MaxBatchBytes,
 		BodyBytes: x.server.opts.Limits.BodyBytes, ValueBytes: x.server.streamValueBytes(), HeaderBytes: 16 << 10, Depth: annals.MaxDepth,
 		PageEntries: annals.MaxPage, PageOffset: annals.MaxOffset,
 		Related: annals.MaxRelated, Subjects: annals.MaxSubjects, Tags: annals.MaxTags, Retention: annals.MaxRetentionDays,
-		Strings: annals.StringLimits(),
+		Strings:       annals.StringLimits(),
+		WriteRequests: r.WriteRequests, WriteEvents: r.WriteEvents, Concurrent: r.Concurrent,
 	})
 }
 

@@ -82,9 +82,6 @@ func newLimiter(r Rates) *limiter {
 // burst returns what may come at once at a rate.
 func burst(perSecond float64, least int) int { return max(least, int(math.Ceil(perSecond))) }
 
-// off reports whether nothing is bounded.
-func (l *limiter) off() bool { return l.rates == (Rates{}) }
-
 // bucket returns the bucket of a credential.
 func (l *limiter) bucket(id string, now time.Time) *bucket {
 	l.mu.RLock()
@@ -142,10 +139,18 @@ func (l *limiter) refill() time.Duration {
 	return time.Second
 }
 
+// rates returns what the request's credential may ask for.
+func (x *exchange) rates() Rates {
+	if x.grant == nil || x.grant == x.server.local {
+		return Rates{}
+	}
+	return x.server.limiter.Load().rates
+}
+
 // throttle takes a request from what its credential may ask for.
 func (x *exchange) throttle() error {
 	l := x.server.limiter.Load()
-	if l.off() || x.grant == nil || x.grant == x.server.local {
+	if x.rates() == (Rates{}) {
 		return nil
 	}
 	now := time.Now()

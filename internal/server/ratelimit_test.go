@@ -61,8 +61,11 @@ func TestRateOfRequests(t *testing.T) {
 		for range 10 { // reads are not counted
 			r := httptest.NewRequest("GET", "/api/v1/audit/limits", nil)
 			r.Header.Set("Authorization", "Bearer read:acme")
-			if res := s.do(r); res.StatusCode != 200 || res.Header.Get("RateLimit") != "" {
-				t.Fatalf("a read: status %d, header %v", res.StatusCode, res.Header)
+			res := s.do(r)
+			text, err := io.ReadAll(res.Body)
+			check(t, err)
+			if res.StatusCode != 200 || res.Header.Get("RateLimit") != "" || !strings.Contains(string(text), `"write_requests_per_second":3,`) {
+				t.Fatalf("a read: status %d, header %v, body %s", res.StatusCode, res.Header, text)
 			}
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/access"
 )
 
 // frameBytes is how much a subscriber gets at once. What a slow one holds is this much
@@ -88,6 +89,8 @@ func (s *subscriber) run() error {
 		switch {
 		case s.x.r.Context().Err() != nil, context.Cause(s.ctx) == errDraining:
 			return nil // which a client takes for a reason to come back
+		case context.Cause(s.ctx) == access.ErrUnauthenticated:
+			return s.end(access.ErrUnauthenticated)
 		case err != nil:
 			return s.end(err)
 		}

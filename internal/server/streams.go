@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/annals-io/annals/internal/access"
 )
 
 // errDraining ends the context of streams when the server goes down.
@@ -31,13 +33,26 @@ func (x *exchange) admitStream() error {
 }
 
 // streamContext returns the request's context, which ends with errDraining when the
-// server drains.
+// server drains, and with [access.ErrUnauthenticated] when the credential is revoked.
 func (x *exchange) streamContext() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(x.r.Context())
-	stop := context.AfterFunc(x.server.door.open, func() { cancel(errDraining) })
+	drained := context.AfterFunc(x.server.door.open, func() { cancel(errDraining) })
+	revoked := context.AfterFunc(x.grant.Ended(), func() { cancel(access.ErrUnauthenticated) })
 	return ctx, func() {
-		stop()
+		drained()
+		revoked()
 		cancel(context.Canceled)
+	}
+}
+
+// grantContext returns the request's context, which ends when the credential is revoked:
+// for answers that may take long.
+func (x *exchange) grantContext() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(x.r.Context())
+	revoked := context.AfterFunc(x.grant.Ended(), cancel)
+	return ctx, func() {
+		revoked()
+		cancel()
 	}
 }
 
