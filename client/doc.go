@@ -32,6 +32,11 @@ order, over connections that are made again as needed.
 [Buffer] takes events without waiting, and says what becomes of them when it is full
 or the server is away: the caller waits, they go to a file, or they are counted.
 
+# Proof
+
+A receipt and the journal's public key, kept elsewhere, are enough to find out later that
+an entry was altered or removed: [Client.VerifyReceipt].
+
 Package slogaudit makes audit events of log records.
 */
 package client

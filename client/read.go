@@ -226,7 +226,8 @@ func (c *Client) read(ctx context.Context, path string, into any) error {
 	return nil
 }
 
-// Checkpoint returns a signed checkpoint, a C2SP note. Errors: those of every read, and
+// Checkpoint returns the newest signed checkpoint that the server has published, a C2SP
+// note: what was durable a second ago is under it. Errors: those of every read, and
 // [annals.ErrNotFound] if there is none.
 func (c *Client) Checkpoint(ctx context.Context) ([]byte, error) {
 	k := get("/checkpoint", nil)

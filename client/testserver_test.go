@@ -39,7 +39,7 @@ func newFixture(t testing.TB, token string) *fixture {
 	t.Helper()
 	j, err := annals.Open(t.TempDir(), &annals.Options{ScrubInterval: -1})
 	check(t, err)
-	o := server.Options{Journal: j}
+	o := server.Options{Journal: j, AuditReads: server.AuditNone}
 	if token != "" {
 		o.Auth = tokens{}
 	}
