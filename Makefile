@@ -13,6 +13,8 @@ TESTFLAGS ?=
 # Seconds for each fuzz target, and for all of them together (0 = no limit).
 FUZZTIME ?= 30
 FUZZBUDGET ?= 0
+# Seconds for fuzzing a server from its OpenAPI document.
+SCHEMATIME ?= 30
 # Which benchmarks.
 BENCH ?= .
 
@@ -25,7 +27,7 @@ run: build ## build annals, import a real audit trail, search it and serve it un
 	@scripts/run.sh
 
 .PHONY: test
-test: tools format vet staticcheck race ## everything a change must pass: lint, guard tests, all tests with -race
+test: tools format vet staticcheck race schemathesis ## everything a change must pass: lint, guard tests, all tests with -race
 
 .PHONY: race
 race: ## all tests with the race detector, summarised
@@ -44,7 +46,7 @@ sim: ## crash and fault loops of the engine, with more and fresh seeds
 
 .PHONY: measure
 measure: ## measure a journal beside its disk: what docs/performance.md reports
-	go run ./bench
+	go run ./cmd/annals bench
 
 .PHONY: bench
 bench: ## run the benchmarks that match BENCH in PKG
@@ -65,6 +67,7 @@ cross: ## compile for other systems, 32 bits and big-endian
 .PHONY: nightly
 nightly: tools ## long fault and crash loops, then long fuzzing (hours)
 	@ANNALS_LONG=1 go test -race -json -count=1 -timeout 6h $(TESTFLAGS) $(PKG) | go run ./scripts/testsummary
+	@scripts/schemathesis.sh 1800
 	@scripts/fuzz.sh $$(( $(FUZZTIME) > 600 ? $(FUZZTIME) : 600 )) $(FUZZBUDGET)
 
 .PHONY: install
@@ -93,6 +96,10 @@ vet:
 .PHONY: staticcheck
 staticcheck:
 	go run $(STATICCHECK) ./...
+
+.PHONY: schemathesis
+schemathesis:
+	@scripts/schemathesis.sh $(SCHEMATIME)
 
 .PHONY: guards
 guards:

@@ -96,7 +96,7 @@ func TestReadOnlyBesideWriter(t *testing.T) {
 	appended(t, w, ctx, annals.Event{ID: "old", Type: "a", Entity: annals.Entity{Type: "order", ID: "1"}})
 
 	// FAULT 48: a second writer is refused.
-	if _, err := annals.Open(dir, nil); !errors.Is(err, annals.ErrLocked) {
+	if _, err := annals.Open(dir, &annals.Options{LockWait: -1}); !errors.Is(err, annals.ErrLocked) {
 		t.Errorf("open for writing beside a writer: %v", err)
 	}
 	r, err := annals.Open(dir, &annals.Options{ReadOnly: true})

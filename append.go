@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/native"
 	"github.com/google/uuid"
 )
 
@@ -140,16 +142,16 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 	if len(events) > MaxBatchEvents {
 		return nil, fmt.Errorf("%w: %d events, at most %d", ErrTooLarge, len(events), MaxBatchEvents)
 	}
-	terms := takeTerms()
-	var err error
-	if b.Records, err = j.records(ctx, events, terms); err != nil {
+	r, err := j.records(ctx, events)
+	if err != nil {
 		return nil, err
 	}
+	b.Records = r.all
 	got, err := j.engine.Append(ctx, b)
 	if err != nil {
 		return nil, appendError(err) // the engine may still read the batch
 	}
-	terms.give()
+	r.release()
 	receipts := make([]Receipt, len(got))
 	for i, r := range got {
 		receipts[i] = Receipt{
@@ -160,45 +162,76 @@ func (j *Journal) append(ctx context.Context, b engine.Batch, events []Encoded) 
 	return receipts, nil
 }
 
-// records makes the records of events. Their bodies and terms share memory.
-func (j *Journal) records(ctx context.Context, events []Encoded, terms *termBuffer) ([]engine.Record, error) {
-	f := j.principal(ctx).finisher
-	f.maxBytes = j.opts.MaxEventBytes
-	err := f.at(j.opts.Now())
-	if err != nil {
+// A recordMaker makes the records of events. Those of a part share the memory of
+// their bodies and terms.
+type recordMaker struct {
+	journal  *Journal
+	finisher finisher // never changes while records are made
+	events   []Encoded
+	all      []engine.Record
+
+	mu    sync.Mutex
+	terms []*termBuffer // guarded by mu
+}
+
+// records makes the records of the events of an append.
+func (j *Journal) records(ctx context.Context, events []Encoded) (*recordMaker, error) {
+	r := &recordMaker{journal: j, finisher: j.principal(ctx).finisher, events: events, all: make([]engine.Record, len(events))}
+	r.finisher.maxBytes = j.opts.MaxEventBytes
+	if err := r.finisher.at(j.opts.Now()); err != nil {
 		return nil, err
 	}
-	most := 0
-	for i := range events {
-		most += f.mostBytes(&events[i])
+	return r, native.InParts(len(events), r.part)
+}
+
+// part makes the records of a part of the events.
+func (r *recordMaker) part(from, to int) error {
+	terms, most := r.room(), 0
+	for i := from; i < to; i++ {
+		most += r.finisher.mostBytes(&r.events[i])
 	}
 	bodies := slices.Grow([]byte(nil), most) // not make: it need not be cleared
-	records := make([]engine.Record, len(events))
-	for i := range events {
-		from := len(bodies)
-		id, err := newID(&events[i])
+	for i := from; i < to; i++ {
+		e, start := &r.events[i], len(bodies)
+		id, err := newID(e)
 		if err == nil {
-			bodies, err = f.finish(bodies, &events[i], id)
+			bodies, err = r.finisher.finish(bodies, e, id)
 		}
 		if err == nil {
-			records[i], err = j.record(&events[i], bodies[from:len(bodies):len(bodies)], terms)
+			r.all[i], err = r.record(e, bodies[start:len(bodies):len(bodies)], terms)
 		}
 		if err != nil {
-			return nil, inEvent(i, len(events), err)
+			return inEvent(i, len(r.events), err)
 		}
 	}
-	return records, nil
+	return nil
+}
+
+// room returns room for the terms of a part.
+func (r *recordMaker) room() *termBuffer {
+	terms := takeTerms()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.terms = append(r.terms, terms)
+	return terms
+}
+
+// release takes back the room for terms once nobody reads the records any more.
+func (r *recordMaker) release() {
+	for _, terms := range r.terms {
+		terms.give()
+	}
 }
 
 // record makes the record of an event and its body.
-func (j *Journal) record(e *Encoded, body []byte, terms *termBuffer) (engine.Record, error) {
-	r := engine.Record{Body: body, Same: func(stored []byte) bool { return sameContent(e, stored) }}
-	r.Terms = terms.rest()
-	if err := j.facts.describe(&r.Facts, r.Body); err != nil {
-		return r, fmt.Errorf("read terms of event: %w", err)
+func (r *recordMaker) record(e *Encoded, body []byte, terms *termBuffer) (engine.Record, error) {
+	x := engine.Record{Body: body, Same: func(stored []byte) bool { return sameContent(e, stored) }}
+	x.Terms = terms.rest()
+	if err := r.journal.facts.describe(&x.Facts, x.Body); err != nil {
+		return x, fmt.Errorf("read terms of event: %w", err)
 	}
-	terms.took(r.Terms)
-	return r, nil
+	terms.took(x.Terms)
+	return x, nil
 }
 
 // newID returns an id for an event without one, "" for another.

@@ -64,7 +64,7 @@ func TestFault48SecondWriter(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "journal")
 	j, err := annals.Open(dir, nil)
 	check(t, err)
-	if _, err := annals.Open(dir, nil); !errors.Is(err, annals.ErrLocked) {
+	if _, err := annals.Open(dir, &annals.Options{LockWait: -1}); !errors.Is(err, annals.ErrLocked) {
 		t.Errorf("second handle: %v", err)
 	}
 	other := start(t, childConfig{Dir: dir, Writers: 1})
@@ -76,7 +76,7 @@ func TestFault48SecondWriter(t *testing.T) {
 
 	p := start(t, childConfig{Dir: dir, Run: "a", Writers: 2, EventBytes: 10})
 	p.await("ok", 10)
-	if _, err := annals.Open(dir, nil); !errors.Is(err, annals.ErrLocked) {
+	if _, err := annals.Open(dir, &annals.Options{LockWait: -1}); !errors.Is(err, annals.ErrLocked) {
 		t.Errorf("while another process writes: %v", err)
 	}
 	r, err := annals.Open(dir, &annals.Options{ReadOnly: true})
@@ -96,7 +96,7 @@ func TestFault41Stop(t *testing.T) {
 	for range 3 {
 		p.await("ok", 50)
 		check(t, p.cmd.Process.Signal(syscall.SIGSTOP))
-		if _, err := annals.Open(dir, nil); !errors.Is(err, annals.ErrLocked) {
+		if _, err := annals.Open(dir, &annals.Options{LockWait: -1}); !errors.Is(err, annals.ErrLocked) {
 			t.Errorf("while the process is stopped: %v", err)
 		}
 		check(t, p.cmd.Process.Signal(syscall.SIGCONT))

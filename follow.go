@@ -32,6 +32,9 @@ func (j *Journal) Follower(from Position, q Query) (*Follower, error) {
 // Position returns where the follower goes on: every entry before it was examined.
 func (f *Follower) Position() Position { return f.from }
 
+// Seek makes the follower go on at a position.
+func (f *Follower) Seek(p Position) { f.from = max(p, Position(f.search.plan.From)) }
+
 // Available yields the entries that there are, in order. After a break the next call
 // goes on behind the entry that was yielded last. It leaves none out and yields none
 // twice. The bytes of an entry are valid until the next step.

@@ -38,7 +38,7 @@ type Journal struct {
 // the gap, and appends are refused with the *[CorruptError] that [Journal.Damage]
 // lists.
 //
-// Errors: [ErrLocked], [ErrNoJournal], [ErrNewerFormat], a *[CorruptError] where
+// Errors: [ErrLocked] after [Options.LockWait], [ErrNoJournal], [ErrNewerFormat], a *[CorruptError] where
 // not even reading is possible.
 func Open(dir string, opts *Options) (*Journal, error) {
 	o := opts.withDefaults()
@@ -90,6 +90,7 @@ func open(fsys durable.FS, o Options) (*Journal, error) {
 	n := native.Options{
 		FS:                  fsys,
 		Create:              !o.MustExist,
+		LockWait:            o.LockWait,
 		Salvage:             o.salvage,
 		Origin:              o.Origin,
 		SegmentBytes:        o.SegmentBytes,

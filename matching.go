@@ -79,11 +79,7 @@ func (m *matcher) done() bool { return m.from >= m.to || m.plan.Empty() }
 // bytes of an entry are valid until the next step.
 func (m *matcher) matches(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		q, err := m.query(ctx)
-		if err != nil {
-			yield(Entry{}, err)
-			return
-		}
+		q := m.query()
 		if q == nil {
 			m.exhaust()
 			return
@@ -174,40 +170,27 @@ func (m *matcher) match(e *Entry) bool {
 	return query.Eval(m.expr, &m.doc)
 }
 
-// query returns what the engine is asked for, nil if nothing can be there. The
-// tenants that there are must be asked for after the end of the search is known:
-// then all of its entries are theirs.
-func (m *matcher) query(ctx context.Context) (*engine.Query, error) {
+// query returns what the engine is asked for, nil if nothing can be there.
+func (m *matcher) query() *engine.Query {
 	if m.done() {
-		return nil, nil
+		return nil
 	}
 	q := &engine.Query{
 		Filter: engineFilter(m.plan.Filter), From: m.from, To: m.to,
 		Since: m.plan.Since, Until: m.plan.Until, Descending: m.desc,
 	}
-	if m.tenants.producers && q.Filter == nil && m.plan.Tenants == nil {
-		return q, nil // of every tenant: the journal's own entries are few
+	switch {
+	case m.plan.Tenants != nil:
+		q.Tenants = slices.DeleteFunc(slices.Clone(m.plan.Tenants), func(name string) bool { return !m.tenants.has(name) })
+	case m.tenants.producers:
+		return q // of every tenant: the journal's own entries are few
+	default:
+		q.Tenants = slices.Sorted(maps.Keys(m.tenants.names))
 	}
-	names := slices.Collect(maps.Keys(m.tenants.names))
-	if m.plan.Tenants != nil {
-		names = slices.DeleteFunc(slices.Clone(m.plan.Tenants), func(name string) bool { return !m.tenants.has(name) })
-	} else if m.tenants.producers {
-		kinds, err := m.journal.engine.Kinds(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, k := range kinds {
-			if !m.tenants.names[k.Tenant] && m.tenants.has(k.Tenant) {
-				names = append(names, k.Tenant)
-			}
-		}
+	if len(q.Tenants) == 0 {
+		return nil
 	}
-	if len(names) == 0 {
-		return nil, nil
-	}
-	slices.Sort(names)
-	q.Tenants = slices.Compact(names)
-	return q, nil
+	return q
 }
 
 // engineFilter returns a plan's filter as engines have it.

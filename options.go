@@ -27,6 +27,11 @@ type Options struct {
 	// [ErrNoJournal].
 	MustExist bool
 
+	// LockWait is how long [Open] waits for another process that has the journal open
+	// for writing, as a command that reads it has while it opens it. Zero means two
+	// seconds. Negative means not at all. It does not concern ReadOnly.
+	LockWait time.Duration
+
 	// Tenant is the owner of events that do not name one. Empty means "default".
 	Tenant string
 

@@ -4,13 +4,18 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"iter"
 	"slices"
 	"time"
 
 	"github.com/annals-io/annals/engine"
 )
 
-// Stats describe a journal at one moment.
+// Stats describe a journal at one moment. All counts are exact.
+//
+// ByType has the 10,000 types of most events at most, so that a producer that makes
+// up types without end takes no memory for each. Every type that more than one in
+// 10,000 events has is among them.
 type Stats struct {
 	Events          uint64            `json:"events"`        // producers' events
 	SystemEvents    uint64            `json:"system_events"` // the journal's own
@@ -22,7 +27,8 @@ type Stats struct {
 	IndexBytes      int64             `json:"index_bytes"`
 	Segments        int               `json:"segments"`
 	CheckpointSize  uint64            `json:"checkpoint_size"` // entries under the newest signed checkpoint
-	ByType          map[string]uint64 `json:"by_type"`         // events of each type, the journal's own included
+	ByType          map[string]uint64 `json:"by_type"`         // events of each type, the journal's own included; see OtherTypes
+	OtherTypes      uint64            `json:"other_types"`     // events whose types ByType leaves out
 	Unreadable      uint64            `json:"unreadable"`      // entries that damage hides, or that are none
 	Groups          uint64            `json:"groups"`          // commits since the journal was opened
 	Syncs           uint64            `json:"syncs"`
@@ -55,17 +61,23 @@ func timeText(t *time.Time) *string {
 }
 
 // Stats describes the journal. It reads no more than the first and the last
-// readable entry: the events are counted as they are written.
+// readable entry, since events are counted as they are written, and those entries
+// that have no index at the moment.
 func (j *Journal) Stats(ctx context.Context) (Stats, error) {
 	e := j.engine.Stats()
 	s := Stats{
-		Entities: e.Entities, LogBytes: e.LogBytes, TreeBytes: e.TreeBytes, IndexBytes: e.IndexBytes,
-		Segments: e.Segments, CheckpointSize: e.Checkpoint, ByType: make(map[string]uint64),
+		LogBytes: e.LogBytes, TreeBytes: e.TreeBytes, IndexBytes: e.IndexBytes,
+		Segments: e.Segments, CheckpointSize: e.Checkpoint,
 		Groups: e.Groups, Syncs: e.Syncs, SlowestSync: e.SlowestSync, SyncTime: e.SyncTime,
 		Waiting: e.Waiting, Failed: e.Failed, DiskFull: e.DiskFull, Stalled: e.Stalled, ReadOnly: e.ReadOnly,
 	}
 	size := j.Size() // before the kinds, which are then those of as many entries at least
-	if err := j.countKinds(ctx, &s); err != nil {
+	types, err := countTypes(ctx, j.engine, maxTypes)
+	if err != nil {
+		return s, err
+	}
+	s.Events, s.SystemEvents, s.ByType, s.OtherTypes = types.events, types.system, types.byType, types.others
+	if s.Entities, err = j.engine.Entities(ctx); err != nil {
 		return s, err
 	}
 	counted := min(s.Events+s.SystemEvents, uint64(size))
@@ -73,34 +85,31 @@ func (j *Journal) Stats(ctx context.Context) (Stats, error) {
 	return s, j.recordedTimes(ctx, &s)
 }
 
-// CountByType returns how many events of each type some tenants have: an exact number,
-// at the cost of a look at the index. An empty list, or "*", has no meaning here.
-func (j *Journal) CountByType(ctx context.Context, tenants ...string) (map[string]uint64, error) {
-	kinds, err := j.engine.Kinds(ctx)
-	counts := make(map[string]uint64)
-	for _, k := range kinds {
-		if k.Kind != "" && slices.Contains(tenants, k.Tenant) {
-			counts[k.Kind] += k.Count
-		}
+// CountByType returns how many events of each type some tenants have, at the cost of a
+// look at the index. An empty list, or "*", has no meaning here. As in [Stats] the types
+// of most events are counted apart, and the events of others together.
+func (j *Journal) CountByType(ctx context.Context, tenants ...string) (byType map[string]uint64, others uint64, err error) {
+	c, err := countTypes(ctx, ofTenants{j.engine, tenants}, maxTypes)
+	if err != nil {
+		return nil, 0, err
 	}
-	return counts, err
+	return c.byType, c.others, nil
 }
 
-// countKinds sets the numbers of events. What has no kind is none.
-func (j *Journal) countKinds(ctx context.Context, s *Stats) error {
-	kinds, err := j.engine.Kinds(ctx)
-	for _, k := range kinds {
-		switch {
-		case k.Kind == "":
-			continue
-		case k.Tenant == SystemTenant:
-			s.SystemEvents += k.Count
-		default:
-			s.Events += k.Count
+// ofTenants are the counts of some tenants.
+type ofTenants struct {
+	kinder
+	tenants []string
+}
+
+func (o ofTenants) Kinds(ctx context.Context) iter.Seq2[engine.KindCount, error] {
+	return func(yield func(engine.KindCount, error) bool) {
+		for k, err := range o.kinder.Kinds(ctx) {
+			if (err != nil || slices.Contains(o.tenants, k.Tenant)) && !yield(k, err) {
+				return
+			}
 		}
-		s.ByType[k.Kind] += k.Count
 	}
-	return err
 }
 
 // hidden returns how many of the first size positions damage hides.

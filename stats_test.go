@@ -2,6 +2,7 @@ package annals_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"testing"
 	"time"
@@ -65,5 +66,32 @@ func (s *searched) checkStats() {
 	}
 	if !got.FirstRecordedAt.Equal(first.RecordedAt) || !got.LastRecordedAt.Equal(last.RecordedAt) {
 		t.Errorf("recorded from %v to %v, want %v to %v", got.FirstRecordedAt, got.LastRecordedAt, first.RecordedAt, last.RecordedAt)
+	}
+}
+
+// TestStatsManyTypes has a type for every event but some that come late, and more of
+// them than are counted apart.
+func TestStatsManyTypes(t *testing.T) {
+	const types, frequent = 21_000, 500
+	j := newJournal(t, &annals.Options{CheckpointInterval: -1})
+	for n := 0; n < types+frequent; n += 500 {
+		batch := make([]annals.Event, 500)
+		for i := range batch {
+			batch[i].Type = fmt.Sprint("made.up.", n+i)
+			if n+i >= types {
+				batch[i].Type = "frequent"
+			}
+		}
+		_, err := j.Append(context.Background(), batch...)
+		check(t, err)
+	}
+	s, err := j.Stats(context.Background())
+	check(t, err)
+	sum := s.OtherTypes
+	for _, n := range s.ByType {
+		sum += n
+	}
+	if s.Events != types+frequent || sum != s.Events || len(s.ByType) > 10_000 || s.ByType["frequent"] != frequent {
+		t.Errorf("%d events, %d of %d types and %d others; %d are frequent", s.Events, sum-s.OtherTypes, len(s.ByType), s.OtherTypes, s.ByType["frequent"])
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 // peakUnit is what the system counts memory in.
 const peakUnit = 1 << 10

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package main
+package bench
 
 // peakUnit is what the system counts memory in.
 const peakUnit = 1

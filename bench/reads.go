@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -15,6 +15,29 @@ import (
 	"github.com/annals-io/annals"
 )
 
+// readRows are measured in one journal, which the first one fills.
+func readRows(kill bool) []measure {
+	rows := []measure{
+		{"fill", fillRow},
+		{"get by id", getByID},
+		{"history of an entity of 8 to 12", history},
+		{"correlation of 5", correlation},
+		{"last sequence, known entity", lastKnown},
+		{"last sequence, new entity", lastNew},
+		{"actor and time, newest 50", actorAndTime},
+		{"type, newest 50", typeNewest},
+		{"data path, newest 50: common", dataPath("data.region:eu-west-1")},
+		{"data path, newest 50: rare", dataPath("data.flag:rare")},
+		{"data path, newest 50: absent", dataPath("data.region:atlantis-1")},
+		{"catch-up follow", follow},
+		{"raw NDJSON export", export},
+	}
+	if kill {
+		rows = append(rows, measure{"open after kill -9", openAfterKill})
+	}
+	return append(rows, measure{"rebuild of the index", rebuild})
+}
+
 // A sample is what the read rows ask for, picked from the journal at random.
 type sample struct {
 	ids, actors, types, correlations []string
@@ -22,7 +45,7 @@ type sample struct {
 	entities                         []annals.Entity // of 8 to 12 events
 }
 
-// filled returns a journal of b.events events, made once.
+// filled returns a journal of b.Events events, made once.
 func (b *bench) filled(ctx context.Context) (string, error) {
 	dir := filepath.Join(b.dir, "filled")
 	if _, err := os.Stat(dir); err == nil {
@@ -36,31 +59,48 @@ func (b *bench) filled(ctx context.Context) (string, error) {
 	var wg sync.WaitGroup
 	errs := make([]error, 2)
 	for w := range errs {
-		wg.Go(func() { errs[w] = fill(ctx, j, uint64(w+1), b.events/len(errs)) })
+		wg.Go(func() { errs[w] = fill(ctx, j, uint64(w+1), b.Events/len(errs)) })
 	}
 	wg.Wait()
 	b.fillTime = time.Since(began)
 	return dir, errors.Join(append(errs, j.Close())...)
 }
 
+// fill appends n events in batches.
+func fill(ctx context.Context, j *annals.Journal, seed uint64, n int) error {
+	g := newGenerator(seed)
+	for n > 0 {
+		batch := make([]annals.Encoded, min(n, 1000))
+		for i := range batch {
+			e, err := annals.ParseEvent(g.next())
+			if err != nil {
+				return err
+			}
+			batch[i] = e
+		}
+		if _, err := j.AppendEncoded(ctx, nil, batch...); err != nil {
+			return err
+		}
+		n -= len(batch)
+	}
+	return nil
+}
+
 // fillRow fills the journal that the read rows use.
-func fillRow(ctx context.Context, b *bench) (result, error) {
+func fillRow(ctx context.Context, b *bench) (Row, error) {
 	dir, err := b.filled(ctx)
 	if err != nil {
-		return result{}, err
+		return Row{}, err
 	}
 	j, err := annals.Open(dir, &annals.Options{ScrubInterval: -1})
 	if err != nil {
-		return result{}, err
+		return Row{}, err
 	}
 	defer j.Close()
 	s, err := j.Stats(ctx)
 	n := float64(max(1, s.Events))
-	return result{
-		fmt.Sprintf("%s events in %v, %s a second; an event: log %.0f B, index %.1f B, tree %.1f B; peak memory %d MiB", count(n), b.fillTime.Round(time.Second),
-			count(n/b.fillTime.Seconds()), float64(s.LogBytes)/n, float64(s.IndexBytes)/n, float64(s.TreeBytes)/n, peakMemory()>>20),
-		"",
-	}, err
+	return b.rated(n, b.fillTime, fmt.Sprintf("in %v; an event: log %.0f B, index %.1f B, tree %.1f B; peak memory %d MiB",
+		b.fillTime.Round(time.Second), float64(s.LogBytes)/n, float64(s.IndexBytes)/n, float64(s.TreeBytes)/n, peakMemory()>>20)), err
 }
 
 // samples opens the filled journal and picks what the rows ask for.
@@ -88,6 +128,9 @@ func (b *bench) samples(ctx context.Context) (*annals.Journal, *sample, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		if v.CorrelationID == "" {
+			continue // one of the journal's own
+		}
 		s.ids = append(s.ids, v.ID)
 		s.actors = append(s.actors, v.Actor.ID)
 		s.types = append(s.types, v.Type)
@@ -104,25 +147,36 @@ func (b *bench) samples(ctx context.Context) (*annals.Journal, *sample, error) {
 }
 
 // timed measures n calls and returns their median and 99th percentile.
-func timed(n int, call func(i int) error) (result, error) {
+func timed(n int, call func(i int) error) (Row, error) {
+	if n == 0 {
+		return Row{Detail: "so few events have none"}, nil
+	}
 	all := make([]time.Duration, n)
 	for i := range all {
 		began := time.Now()
 		if err := call(i); err != nil {
-			return result{}, err
+			return Row{}, err
 		}
 		all[i] = time.Since(began)
 	}
-	slices.Sort(all)
-	return result{fmt.Sprintf("p50 %s, p99 %s", micros(all[n/2]), micros(all[n*99/100])), "page cache"}, nil
+	p50, p99 := percentiles([][]time.Duration{all})
+	return Row{P50: p50, P99: p99, Detail: "from the page cache"}, nil
 }
 
-func micros(d time.Duration) string { return fmt.Sprintf("%.1f µs", float64(d.Nanoseconds())/1e3) }
+// percentiles returns the median and the 99th percentile of all latencies.
+func percentiles(latencies [][]time.Duration) (p50, p99 time.Duration) {
+	all := slices.Concat(latencies...)
+	if len(all) == 0 {
+		return 0, 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2], all[len(all)*99/100]
+}
 
-func getByID(ctx context.Context, b *bench) (result, error) {
+func getByID(ctx context.Context, b *bench) (Row, error) {
 	j, s, err := b.samples(ctx)
 	if err != nil {
-		return result{}, err
+		return Row{}, err
 	}
 	return timed(len(s.ids), func(i int) error {
 		_, err := j.Get(ctx, s.ids[i])
@@ -130,10 +184,10 @@ func getByID(ctx context.Context, b *bench) (result, error) {
 	})
 }
 
-func history(ctx context.Context, b *bench) (result, error) {
+func history(ctx context.Context, b *bench) (Row, error) {
 	j, s, err := b.samples(ctx)
 	if err != nil {
-		return result{}, err
+		return Row{}, err
 	}
 	return timed(len(s.entities), func(i int) error {
 		n := 0
@@ -150,10 +204,10 @@ func history(ctx context.Context, b *bench) (result, error) {
 	})
 }
 
-func correlation(ctx context.Context, b *bench) (result, error) {
+func correlation(ctx context.Context, b *bench) (Row, error) {
 	j, s, err := b.samples(ctx)
 	if err != nil {
-		return result{}, err
+		return Row{}, err
 	}
 	return timed(len(s.correlations), func(i int) error {
 		p, err := j.Search(ctx, annals.Query{Filter: `correlation_id:"` + s.correlations[i] + `"`})
@@ -164,10 +218,10 @@ func correlation(ctx context.Context, b *bench) (result, error) {
 	})
 }
 
-func lastKnown(ctx context.Context, b *bench) (result, error) {
+func lastKnown(ctx context.Context, b *bench) (Row, error) {
 	j, s, err := b.samples(ctx)
 	if err != nil {
-		return result{}, err
+		return Row{}, err
 	}
 	return timed(len(s.entities), func(i int) error {
 		n, err := j.LastSequence(ctx, s.entities[i])
@@ -178,10 +232,10 @@ func lastKnown(ctx context.Context, b *bench) (result, error) {
 	})
 }
 
-func lastNew(ctx context.Context, b *bench) (result, error) {
+func lastNew(ctx context.Context, b *bench) (Row, error) {
 	j, _, err := b.samples(ctx)
 	if err != nil {
-		return result{}, err
+		return Row{}, err
 	}
 	return timed(20_000, func(i int) error {
 		n, err := j.LastSequence(ctx, annals.Entity{Type: "order", ID: fmt.Sprint("none-", i)})
@@ -193,7 +247,7 @@ func lastNew(ctx context.Context, b *bench) (result, error) {
 }
 
 // newest50 searches for pages of the newest 50.
-func newest50(ctx context.Context, j *annals.Journal, n int, filter func(i int) string, least int) (result, error) {
+func newest50(ctx context.Context, j *annals.Journal, n int, filter func(i int) string, least int) (Row, error) {
 	return timed(n, func(i int) error {
 		p, err := j.Search(ctx, annals.Query{Filter: filter(i)})
 		if err == nil && (len(p.Entries) < least || !p.Complete) {
@@ -203,65 +257,36 @@ func newest50(ctx context.Context, j *annals.Journal, n int, filter func(i int) 
 	})
 }
 
-func actorAndTime(ctx context.Context, b *bench) (result, error) {
+func actorAndTime(ctx context.Context, b *bench) (Row, error) {
 	j, s, err := b.samples(ctx)
 	if err != nil {
-		return result{}, err
+		return Row{}, err
 	}
 	return newest50(ctx, j, 2_000, func(i int) string {
 		return fmt.Sprintf("actor:%s time:<%s", s.actors[i], s.times[i].Add(time.Hour).Format(time.RFC3339))
 	}, 1)
 }
 
-func typeNewest(ctx context.Context, b *bench) (result, error) {
+func typeNewest(ctx context.Context, b *bench) (Row, error) {
 	j, s, err := b.samples(ctx)
 	if err != nil {
-		return result{}, err
+		return Row{}, err
 	}
-	return newest50(ctx, j, 2_000, func(i int) string { return "type:" + s.types[i] }, 50)
+	return newest50(ctx, j, 2_000, func(i int) string { return "type:" + s.types[i] }, min(50, b.Events/100))
 }
 
-func dataPath(filter string) func(context.Context, *bench) (result, error) {
-	return func(ctx context.Context, b *bench) (result, error) {
+func dataPath(filter string) func(context.Context, *bench) (Row, error) {
+	return func(ctx context.Context, b *bench) (Row, error) {
 		j, _, err := b.samples(ctx)
 		if err != nil {
-			return result{}, err
+			return Row{}, err
 		}
 		least := 1
-		if strings.Contains(filter, "atlantis") {
+		if strings.Contains(filter, "atlantis") || b.Events < 10*rareEvery {
 			least = 0
 		}
 		return newest50(ctx, j, 500, func(int) string { return filter }, least)
 	}
-}
-
-// rebuild measures how long a journal is without its index once that was deleted.
-func rebuild(ctx context.Context, b *bench) (result, error) {
-	dir, err := b.filled(ctx)
-	if err != nil {
-		return result{}, err
-	}
-	if err := b.closeJournal(); err != nil {
-		return result{}, err
-	}
-	if err := os.RemoveAll(filepath.Join(dir, "index")); err != nil {
-		return result{}, err
-	}
-	began := time.Now()
-	j, err := annals.Open(dir, &annals.Options{ScrubInterval: -1})
-	if err != nil {
-		return result{}, err
-	}
-	opened := time.Since(began)
-	e, err := annals.ParseEvent([]byte(`{"type":"bench.waited"}`))
-	if err != nil {
-		return result{}, err
-	}
-	if _, err := j.AppendEncoded(ctx, nil, e); err != nil {
-		return result{}, err
-	}
-	took := time.Since(began)
-	return result{fmt.Sprintf("open %v, first append after %v, %s events/s", opened.Round(time.Millisecond), took.Round(10*time.Millisecond), count(float64(j.Size())/took.Seconds())), "page cache"}, j.Close()
 }
 
 // closeJournal closes the journal of the read rows.

@@ -162,11 +162,12 @@ func (Any) filter() {}
 
 // A Query asks for records.
 type Query struct {
-	// Tenants are whose records are wanted; none means those of every tenant, and
-	// then Filter must be nil.
+	// Tenants are whose records are wanted; none means those of every tenant.
 	Tenants []string
 
-	Filter Filter // nil chooses every record
+	// Filter chooses records by the terms that they have of their own tenant. Nil
+	// chooses every record.
+	Filter Filter
 
 	// From (inclusive) and To (exclusive) bound the positions. A To of zero or past
 	// the end means the end at the moment of the call.
@@ -335,9 +336,15 @@ type Engine interface {
 	// Estimate returns what a Search for q would have to read.
 	Estimate(ctx context.Context, q Query) (Estimate, error)
 
-	// Kinds counts the visible records by tenant and kind, exactly, sorted by
-	// both. Unreadable ones are not counted.
-	Kinds(ctx context.Context) ([]KindCount, error)
+	// Kinds counts the visible records by tenant and kind, exactly, in no order.
+	// A pair may come several times, each time with a part of its count, so that
+	// nobody needs memory for all of them. Unreadable records are not counted. An
+	// error ends the iteration, and what came before it says nothing.
+	Kinds(ctx context.Context) iter.Seq2[KindCount, error]
+
+	// Entities counts the distinct entities that have a sequence. Unreadable
+	// records are not counted.
+	Entities(ctx context.Context) (uint64, error)
 
 	// Size returns how many entries are visible: one past the last position.
 	Size() Position
@@ -351,7 +358,7 @@ type Engine interface {
 	// entries that were durable when it was called, making one if needed.
 	Checkpoint(ctx context.Context) ([]byte, error)
 
-	// Stats describes the engine's state at this moment.
+	// Stats describes the engine's state at this moment. It reads no records.
 	Stats() Stats
 
 	// Damage returns what is known to be damaged; none when the engine is sound.
@@ -362,17 +369,16 @@ type Engine interface {
 	Close() error
 }
 
-// A KindCount is how many records of a kind a tenant has.
+// A KindCount is how many records of a kind a tenant has, or some of them.
 type KindCount struct {
 	Tenant, Kind string
-	Count        uint64
+	Count        uint64 // never zero
 }
 
 // Stats are an engine's figures.
 type Stats struct {
 	Entries     uint64
-	Entities    uint64 // distinct entities that have a sequence
-	LogBytes    int64  // bytes of records, headers included, preallocation not
+	LogBytes    int64 // bytes of records, headers included, preallocation not
 	TreeBytes   int64
 	IndexBytes  int64
 	Segments    int

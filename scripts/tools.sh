@@ -8,7 +8,10 @@ declare -A package=(
 	[go]="" # too old in most distributions: see https://go.dev/doc/install
 	[git]=git
 	[make]=make
+	[curl]=curl
+	[python3]="python3 python3-venv" # for schemathesis
 	[cc]="gcc libc6-dev" # for the race detector
+	[jq]=jq # an opinion of its own on imported logs
 )
 
 missing=()

@@ -19,15 +19,14 @@ const (
 	hashCell                  // the entry's hash
 )
 
-// A flatColumn is a column of entries in the flat formats.
+// A flatColumn is a column of entries of CSV.
 type flatColumn struct {
 	name  string
 	kind  cellKind
 	names []string // the path
 }
 
-// flatColumns are the columns of CSV. Fields of the journald format have their
-// names, too.
+// flatColumns are the columns of CSV.
 var flatColumns = nameColumns([]struct {
 	path string
 	kind cellKind

@@ -107,9 +107,9 @@ func signalLoop(ctx context.Context, signals chan os.Signal, cancel context.Canc
 }
 
 // input returns standard input, as a reader that fails with ctx's error when
-// ctx ends. The goroutine behind it may outlive the command: nothing can
+// ctx ends, and ends when it is closed. The goroutine behind it may outlive the command: nothing can
 // interrupt its last Read but the end of the process.
-func (e *env) input(ctx context.Context) io.Reader {
+func (e *env) input(ctx context.Context) io.ReadCloser {
 	r, w := io.Pipe()
 	context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
 	go copyLoop(w, e.stdin)

@@ -23,6 +23,7 @@ var exportFormats = []string{formNDJSON, formJSON, formCSV, formJournald}
 type export struct {
 	from, to  uint64 // positions; to is exclusive
 	format    string
+	form      string // of the rows of the journald format
 	templates string // name of the file
 	describe  bool
 	redact    []string
@@ -37,11 +38,17 @@ entry's hash. json is one array of them.
 
 ` + csvHelp + `
 
-journald is the export format of systemd's journal, with the whole entry in the field
-ANNALS_ENTRY.
+journald is the change journal of a data lake, with --output csv as CSV: a row of eleven
+fields (id, time, entity_type, entity_id, field, action, old_value, new_value, actor,
+source, workspace_id) for each field that an event changed, so that rows of one event
+have one id. An event without changes has the field *, and its snapshot, or else its
+data, as the new value. An old value that is not known is no member, and an empty cell.
+A cell has the text of a string, unless that could be taken for other JSON. Rows have no
+tenant; the journal's own entries are left out. annals import --format journald reads
+them.
 
-CSV has a description, journald a message where the event has none, and json with
---describe a member description: a sentence about the entry. --templates names a JSON
+CSV has a description, and json with --describe a member description: a sentence about
+the entry. --templates names a JSON
 file of sentences by type, or by the beginning of a type, the longest one first:
   {"order.paid": "{actor} paid {data.total} for {entity}", "order.*": "{actor.name|actor.id}: {changes}"}
 Places in braces are paths in an entry, several of them with | between for the first
@@ -62,13 +69,13 @@ func newExport(e *env) *cobra.Command {
 		Example: "  annals export --data ./journal > journal.ndjson\n" +
 			"  annals export --data ./journal --from 1000 'type:order.*'\n" +
 			"  annals export --data ./journal --format csv --since 2026-01-01 --redact actor.address > january.csv\n" +
-			"  annals export --data ./journal --format journald | systemd-journal-remote -o annals.journal -\n" +
+			"  annals export --data ./journal --format journald --output csv --since 24h > changes.csv\n" +
 			"  annals export --data ./journal | annals import --data ./copy --format jsonl",
 		ValidArgsFunction: completeFilter,
 	}
 	s := e.searchFlags(c, "export this tenant alone")
 	c.RunE = e.action(func(ctx context.Context, args []string) error {
-		if err := x.check(e, s.order); err != nil {
+		if err := x.check(e); err != nil {
 			return err
 		}
 		q, err := s.query(e, args)
@@ -93,8 +100,11 @@ func newExport(e *env) *cobra.Command {
 }
 
 // check refuses what does not go together.
-func (x *export) check(e *env, order string) error {
-	if _, err := e.form(formNDJSON); err != nil {
+func (x *export) check(e *env) error {
+	x.form = formNDJSON
+	if x.format == formJournald && e.output == formCSV {
+		x.form = formCSV
+	} else if _, err := e.form(formNDJSON); err != nil {
 		return hinted(err, "--format says how an export is printed")
 	}
 	switch {
@@ -104,12 +114,10 @@ func (x *export) check(e *env, order string) error {
 		return usagef("from is %d, behind to, which is %d", x.from, x.to)
 	case x.format == formNDJSON && len(x.redact) > 0:
 		return hinted(usagef("ndjson holds entries as they are"), "--redact goes with --format json, csv or journald")
+	case x.format == formJournald && (x.templates != "" || x.describe):
+		return hinted(usagef("journald has no descriptions"), "descriptions go with --format json or csv")
 	case x.format == formNDJSON && (x.templates != "" || x.describe):
-		return hinted(usagef("ndjson holds entries as they are"), "descriptions go with --format json, csv or journald")
-	case x.format == formJournald && annals.Order(order) == annals.Descending:
-		return hinted(usagef("the journald format has no order desc"), "its timestamps never decrease")
-	case x.format == formJournald && e.width > 0:
-		return hinted(usagef("the journald format is not for a terminal"), "send it to a file or a program")
+		return hinted(usagef("ndjson holds entries as they are"), "descriptions go with --format json or csv")
 	}
 	return nil
 }
@@ -135,7 +143,7 @@ func (e *env) export(ctx context.Context, q annals.Query, x export) error {
 	}
 	return e.readBeside(func(from source) error {
 		j := from.(*annals.Journal) // no server
-		out := newWriter(j.ID())
+		out := newWriter()
 		bar := e.exportProgress(j, &x, q.Order)
 		defer bar.bar.end()
 		var err error
@@ -155,7 +163,7 @@ func (e *env) export(ctx context.Context, q annals.Query, x export) error {
 const exportBuffer = 1 << 20
 
 // exportWriter returns what makes the writer of an export's format.
-func (e *env) exportWriter(x *export) (func(id string) entryWriter, error) {
+func (e *env) exportWriter(x *export) (func() entryWriter, error) {
 	narrator, err := loadTemplates(x.templates)
 	if err != nil {
 		return nil, err
@@ -165,14 +173,17 @@ func (e *env) exportWriter(x *export) (func(id string) entryWriter, error) {
 		return nil, err
 	}
 	f := flattener{narrator: narrator, hide: hide}
-	return func(id string) entryWriter {
+	return func() entryWriter {
 		out := bufio.NewWriterSize(e.stdout, exportBuffer)
 		lines := e.lineWriter(out)
 		switch x.format {
 		case formCSV:
 			return newCSVWriter(out, f)
 		case formJournald:
-			return &journaldWriter{flattener: f, out: out, journal: id}
+			if x.form == formCSV {
+				return newJournaldCSV(out, f)
+			}
+			return newJournaldLines(lines, f)
 		case formJSON:
 			return &jsonExporter{flattener: f, arrayWriter: arrayWriter{lineWriter: lines}, describe: x.describe || x.templates != ""}
 		}

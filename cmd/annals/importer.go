@@ -1,325 +1,316 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/annals-io/annals"
-	"github.com/annals-io/annals/internal/ingest"
 )
 
-// Bounds of what is read ahead and of what is appended at once. A value larger
-// than them goes alone.
-const (
-	chunkLines = 256
-	chunkBytes = 1 << 20
-	batchLines = 1000
-	batchBytes = 4 << 20
-)
-
-// A line is one value of the input. Parsers set what follows err.
-type line struct {
-	file   string
-	number int64
-	text   []byte // part of the chunk's buffer
-	err    error  // why it cannot be imported
-
-	event   annals.Encoded
-	omitted int
-	foreign bool // another journal's own event
-}
-
-// A chunk is a run of lines, handed from the reader to a parser and then to the
-// importer, which gets chunks in their order.
-type chunk struct {
-	lines []line
-	bytes int
-	read  int64         // bytes of the input up to its end
-	err   error         // why nothing follows; nil while something may
-	done  chan struct{} // closed when it is parsed
-}
-
-// A pipeline reads and parses ahead of the importer.
-type pipeline struct {
-	env    *env
-	format ingest.Format
-	files  []string
-
-	ordered chan *chunk // to the importer
-	work    chan *chunk // to the parsers
-	loops   sync.WaitGroup
-}
-
-// start starts the loops. They end when the input or ctx does.
-func (p *pipeline) start(ctx context.Context) {
-	workers := runtime.GOMAXPROCS(0)
-	p.ordered, p.work = make(chan *chunk, 2*workers), make(chan *chunk, 2*workers)
-	p.loops.Go(func() { p.readLoop(ctx) })
-	for range workers {
-		p.loops.Go(p.parseLoop)
-	}
-}
-
-// readLoop splits the files into chunks of lines.
-func (p *pipeline) readLoop(ctx context.Context) {
-	defer close(p.ordered)
-	defer close(p.work)
-	var read int64
-	for _, name := range p.files {
-		n, ok := p.readFile(ctx, name, read)
-		if !ok {
-			return
-		}
-		read += n
-	}
-}
-
-// readFile splits one file, before which read bytes came, and returns its size.
-// It reports whether to go on.
-func (p *pipeline) readFile(ctx context.Context, name string, read int64) (int64, bool) {
-	var in io.Reader
-	if name == stdinName {
-		in, name = p.env.input(ctx), "standard input"
-	} else {
-		f, err := os.Open(name)
-		if err != nil {
-			return 0, p.send(ctx, &chunk{err: err})
-		}
-		defer f.Close() // read-only: nothing to lose
-		in = f
-	}
-	r, err := ingest.NewReader(in, nil)
-	if err != nil {
-		return 0, p.send(ctx, &chunk{err: &inputError{name, err}})
-	}
-	for c := new(chunk); ; {
-		item, err := r.Next()
-		if err == nil {
-			c.add(name, item)
-		}
-		if err == nil && len(c.lines) < chunkLines && c.bytes < chunkBytes {
-			continue
-		}
-		if err != nil && err != io.EOF {
-			c.err = &inputError{name, err}
-		}
-		c.read = read + r.InputBytes()
-		if !p.send(ctx, c) || err != nil {
-			return r.InputBytes(), err == io.EOF
-		}
-		c = new(chunk)
-	}
-}
-
-// An inputError is an input that cannot be read to its end.
-type inputError struct {
-	name string
-	err  error
-}
-
-func (x *inputError) Error() string { return "read " + x.name + ": " + x.err.Error() }
-func (x *inputError) Unwrap() error { return x.err }
-
-// add adds a copy of an item.
-func (c *chunk) add(name string, item ingest.Item) {
-	c.lines = append(c.lines, line{file: name, number: item.Line, text: append([]byte(nil), item.Raw...), err: item.Err})
-	c.bytes += len(item.Raw)
-}
-
-// send hands a chunk on. It reports whether to go on.
-func (p *pipeline) send(ctx context.Context, c *chunk) bool {
-	c.done = make(chan struct{})
-	for _, to := range []chan *chunk{p.work, p.ordered} {
-		select {
-		case to <- c:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	return c.err == nil
-}
-
-// parseLoop parses chunks until there are no more.
-func (p *pipeline) parseLoop() {
-	var buf []byte
-	for c := range p.work {
-		for i := range c.lines {
-			if l := &c.lines[i]; l.err == nil {
-				buf = p.parse(l, buf[:0])
-			}
-		}
-		close(c.done)
-	}
-}
-
-// parse makes a line's event, with buf as room for its text.
-func (p *pipeline) parse(l *line, buf []byte) []byte {
-	buf, notes, err := p.format.Map(buf, l.text)
-	if err != nil {
-		l.err = err
-		return buf
-	}
-	own := p.format.Name() == "jsonl"
-	l.event, l.err = annals.ParseOptions{DropAssigned: own}.ParseEvent(buf)
-	l.omitted = notes.Omitted
-	if l.err == nil {
-		l.omitted += l.event.DroppedMembers()
-	} else if own && isForeign(l.text) {
-		l.err, l.foreign = nil, true
-	}
-	return buf
-}
-
-// isForeign reports whether a text is an entry about a journal itself, as an
-// export of another journal has them. Whatever is not exactly such an entry is
-// an event that a producer sent.
-func isForeign(text []byte) bool {
-	entry := annals.Entry{JSON: text}
-	return annals.CheckEntry(text) == nil && entry.Tenant() == annals.SystemTenant
-}
-
-// An importer appends what a pipeline delivers.
+// An importer appends what files hold to a journal, some files at a time.
 type importer struct {
+	// These never change while it runs.
 	env     *env
+	x       *importing
 	journal target
+	parsing *parsing
+	files   chan *importFile // that no lane has begun
+	cancel  context.CancelCauseFunc
+
+	read atomic.Int64 // bytes of all files so far
+
+	mu      sync.Mutex // guards what follows while lanes run
 	rejects rejectsFile
 	bar     progress
+	places  []string // where lanes have stopped in files that they did not finish
+	report  importReport
+	foreign uint64 // other journals' own events, left out
+	err     error  // the first of a lane
+}
 
-	report    importReport
-	withoutID uint64 // imported events that a repeated import would add again
-	foreign   uint64 // other journals' own events, left out
-	badInput  bool   // the end was not reached because of the input
-	last      *line  // the newest that is dealt with
-
-	batch []*line
-	bytes int
+func newImporter(e *env, x *importing, j target, bar progress) *importer {
+	return &importer{env: e, x: x, journal: j, rejects: rejectsFile{name: x.rejects}, bar: bar}
 }
 
 // run imports files until the end or an error that later lines cannot escape.
-func (m *importer) run(ctx context.Context, format ingest.Format, files []string) error {
-	ctx, cancel := context.WithCancel(ctx)
-	p := &pipeline{env: m.env, format: format, files: files}
-	p.start(ctx)
-	err := m.consume(ctx, p)
-	cancel()
-	p.loops.Wait()
-	return err
+func (m *importer) run(ctx context.Context, files []*importFile) error {
+	ctx, m.cancel = context.WithCancelCause(ctx)
+	defer m.cancel(nil)
+	m.files = make(chan *importFile, len(files))
+	for _, f := range files {
+		m.files <- f
+	}
+	close(m.files)
+	m.parsing = startParsing()
+	var lanes sync.WaitGroup
+	for range min(m.x.jobs, len(files)) {
+		lanes.Go(func() { m.laneLoop(ctx) })
+	}
+	lanes.Wait()
+	m.parsing.end()
+	return m.err
 }
 
-func (m *importer) consume(ctx context.Context, p *pipeline) error {
-	for c := range p.ordered {
+// laneLoop imports one file after another, until there are none or a lane fails.
+func (m *importer) laneLoop(ctx context.Context) {
+	for f := range m.files {
+		l := &lane{importer: m, file: f, equal: newTally(tallyKeys)}
+		err := errors.Join(l.run(ctx), l.equal.close())
+		m.finish(l, err)
+		if err != nil {
+			return
+		}
+	}
+}
+
+// finish takes what a lane did with a file. The first error stops the others.
+func (m *importer) finish(l *lane, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.report.add(&l.report)
+	m.foreign += l.foreign
+	if err == nil {
+		return
+	}
+	place := "the start of " + l.file.name
+	if l.last > 0 {
+		place = fmt.Sprintf("line %d of %s", l.last, l.file.name)
+	}
+	m.places = append(m.places, place)
+	if m.err == nil {
+		m.err = err
+		m.cancel(err)
+	}
+}
+
+// note prints a line on standard error.
+func (m *importer) note(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.env.note(format, args...)
+}
+
+// advance moves the bar.
+func (m *importer) advance(bytes int64) {
+	read := m.read.Add(bytes)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bar.set(read)
+}
+
+// incomplete says how far an import came that did not reach the end.
+func (m *importer) incomplete(err error) error {
+	r := &m.report
+	m.env.note("stopped after %s: %d events imported, %d duplicates, %d rejected", cmp.Or(strings.Join(m.places, ", "), "the last line"), r.Imported, r.Duplicates, r.Rejected)
+	hint := "repeat the command: what is in the journal is not added again"
+	if isFull(err) {
+		hint = "make room, then " + hint
+	}
+	return hinted(codeInput(err), "%s", hint)
+}
+
+// A lane imports one file, line by line in its order.
+type lane struct {
+	*importer
+	file  *importFile
+	equal *tally // of lines without ids
+
+	report  importReport
+	foreign uint64
+	read    int64
+	last    int64 // number of the newest line that is dealt with
+	fresh   bool  // the newest batch had something new
+
+	lines  []*line // those of a chunk that can be appended
+	events []annals.Encoded
+}
+
+// run imports the file.
+func (l *lane) run(ctx context.Context) error {
+	if err := stopped(ctx); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, l.file.interrupt)() // a read that waits is not waited for
+	in, err := l.file.open()
+	if err != nil {
+		return err
+	}
+	reading, cancel := context.WithCancel(ctx)
+	ordered := make(chan *chunk, 1)
+	var loop sync.WaitGroup
+	loop.Go(func() { l.parsing.readLoop(reading, l.file, in, ordered) })
+	err = l.consume(ctx, ordered)
+	cancel()
+	loop.Wait()
+	return errors.Join(err, in.Close())
+}
+
+// consume imports chunks. A signal is heeded between them: what has begun is
+// finished.
+func (l *lane) consume(ctx context.Context, ordered <-chan *chunk) error {
+	for c := range ordered {
 		<-c.done
-		for i := range c.lines {
-			if err := m.take(ctx, &c.lines[i]); err != nil {
+		if err := stopped(ctx); err != nil {
+			return err
+		}
+		if err := l.take(context.WithoutCancel(ctx), c); err != nil {
+			return err
+		}
+		l.advance(c.read - l.read)
+		l.read = c.read
+		if c.err != nil {
+			if c.err == io.EOF {
+				return nil
+			}
+			return c.err
+		}
+		c.release()
+	}
+	return stopped(ctx)
+}
+
+// take appends a chunk, and rejects what cannot be appended.
+func (l *lane) take(ctx context.Context, c *chunk) error {
+	l.lines = l.lines[:0]
+	for i := range c.lines {
+		x := &c.lines[i]
+		if x.err == nil && x.unnamed {
+			if err := x.derive(l.equal); err != nil {
 				return err
 			}
 		}
-		m.bar.set(c.read)
-		if c.err != nil {
-			_, m.badInput = errors.AsType[*inputError](c.err)
-			return errors.Join(m.flush(ctx), c.err)
+		if x.err == nil && !x.foreign {
+			l.lines = append(l.lines, x)
 		}
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return m.flush(ctx)
-}
-
-// take adds a line to the batch, which it appends when it is full.
-func (m *importer) take(ctx context.Context, l *line) error {
-	switch {
-	case l.err != nil:
-		if errors.Is(l.err, ingest.ErrAbandoned) {
-			m.env.note("%s, line %d: %s", l.file, l.number, errorText(l.err))
-		}
-		// Lines before it are appended first, so that their rejects come first.
-		if err := m.flush(ctx); err != nil {
+	if l.fresh || !l.repeats(ctx, l.lines) {
+		before := l.report.Imported
+		if err := l.append(ctx, c, l.lines); err != nil {
 			return err
 		}
-		return m.reject(l, l.err)
-	case l.foreign:
-		m.foreign++
-		return nil
+		l.fresh = l.report.Imported > before
 	}
-	m.batch = append(m.batch, l)
-	if m.bytes += len(l.text); len(m.batch) < batchLines && m.bytes < batchBytes {
-		return nil
+	for i := range c.lines {
+		x := &c.lines[i]
+		l.report.JoinedRows += uint64(x.joined)
+		if x.foreign {
+			l.foreign++
+		}
+		if x.err != nil {
+			if err := l.reject(c, x); err != nil {
+				return err
+			}
+		}
+		l.last = x.number
 	}
-	return m.flush(ctx)
-}
-
-// flush appends the batch. A signal is heeded between batches: what has begun is
-// finished.
-func (m *importer) flush(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	err := m.append(context.WithoutCancel(ctx), m.batch)
-	clear(m.batch)
-	m.batch, m.bytes = m.batch[:0], 0
-	return err
+	return nil
 }
 
 // append appends lines all or none; if one of them is at fault, halves of them,
 // until that one is alone and rejected.
-func (m *importer) append(ctx context.Context, lines []*line) error {
+func (l *lane) append(ctx context.Context, c *chunk, lines []*line) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	events := make([]annals.Encoded, len(lines))
-	for i, l := range lines {
-		events[i] = l.event
+	l.events = l.events[:0]
+	for _, x := range lines {
+		l.events = append(l.events, x.event)
 	}
-	receipts, err := m.journal.AppendEncoded(ctx, nil, events...)
+	receipts, err := l.journal.AppendEncoded(ctx, nil, l.events...)
 	switch {
 	case err == nil:
-		m.count(lines, receipts)
+		for i, x := range lines {
+			l.count(x, receipts[i].Duplicate)
+		}
 		return nil
 	case isCorrupt(err) || !isConflict(err) && !isInvalid(err):
 		return fmt.Errorf("append %s: %w", plural(uint64(len(lines)), "event"), err)
-	case len(lines) == 1:
-		return m.reject(lines[0], err)
 	}
-	half := len(lines) / 2
-	if err := m.append(ctx, lines[:half]); err != nil {
-		return err
+	renamed, other := l.renameTaken(ctx, c, lines, err)
+	switch {
+	case other != nil:
+		return other
+	case renamed: // each line at most once, so this ends
+		return l.append(ctx, c, lines)
+	case len(lines) > 1:
+		half := len(lines) / 2
+		if err := l.append(ctx, c, lines[:half]); err != nil {
+			return err
+		}
+		return l.append(ctx, c, lines[half:])
 	}
-	return m.append(ctx, lines[half:])
+	lines[0].err = err
+	return nil
 }
 
-// count adds appended lines to the report.
-func (m *importer) count(lines []*line, receipts []annals.Receipt) {
-	for i, l := range lines {
-		m.report.OmittedMembers += uint64(l.omitted)
-		if receipts[i].Duplicate {
-			m.report.Duplicates++
-			continue
-		}
-		m.report.Imported++
-		if _, ok := l.event.Member("id"); !ok {
-			m.withoutID++
-		}
+// repeats reports whether entries that follow each other in the journal are the
+// events of lines, as after an import that was stopped or is repeated. Reading them
+// takes a fraction of what appending duplicates does. If they are, it counts them;
+// errors are for append to meet. A server is not asked: it may not let everybody read.
+func (l *lane) repeats(ctx context.Context, lines []*line) bool {
+	j, local := l.journal.(*annals.Journal)
+	if !local || len(lines) == 0 {
+		return false
 	}
-	m.last = lines[len(lines)-1]
+	first, err := j.GetTenant(ctx, l.tenantOf(&lines[0].event), lines[0].event.ID())
+	if err != nil {
+		return false
+	}
+	n := 0
+	for entry, err := range j.Scan(ctx, first.Position, first.Position+annals.Position(len(lines))) {
+		if err != nil || !l.isEntry(&entry, &lines[n].event) {
+			return false
+		}
+		n++
+	}
+	if n < len(lines) {
+		return false
+	}
+	for _, x := range lines {
+		l.count(x, true)
+	}
+	return true
+}
+
+// isEntry reports whether an entry is that of an event.
+func (l *lane) isEntry(entry *annals.Entry, e *annals.Encoded) bool {
+	stored, err := annals.ParseOptions{DropAssigned: true}.ParseEvent(entry.JSON)
+	tenant := l.tenantOf(e)
+	return err == nil && stored.ID() == e.ID() && (tenant == "" || stored.Tenant() == tenant) && isRetry(&stored, e)
+}
+
+// tenantOf returns the tenant that an event belongs to, "" if it is that of a token.
+func (l *lane) tenantOf(e *annals.Encoded) string {
+	return cmp.Or(e.Tenant(), l.env.ownTenant())
+}
+
+// count adds a line that is in the journal to the report.
+func (l *lane) count(x *line, duplicate bool) {
+	l.report.OmittedMembers += uint64(x.omitted)
+	if duplicate {
+		l.report.Duplicates++
+	} else {
+		l.report.Imported++
+	}
+	if x.renamed {
+		l.report.RenamedIDs++
+	}
+	l.last = x.number
 }
 
 // reject writes a line to the rejects file.
-func (m *importer) reject(l *line, why error) error {
-	m.report.Rejected++
-	m.last = l
-	return m.rejects.add(l, errorText(why))
-}
-
-// place says how far the import has come.
-func (m *importer) place() string {
-	if m.last == nil {
-		return "nothing"
+func (l *lane) reject(c *chunk, x *line) error {
+	l.report.Rejected++
+	if x.isAbandoned() {
+		l.note("%s, line %d: %s", l.file.name, x.number, errorText(x.err))
 	}
-	return fmt.Sprintf("line %d of %s", m.last.number, m.last.file)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rejects.add(&reject{x.number, l.file.name, errorText(x.err), string(c.lineText(x))})
 }

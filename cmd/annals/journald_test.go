@@ -3,123 +3,186 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
-	"unicode/utf8"
 
 	"github.com/annals-io/annals"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
-// parseJournald reads the export format of systemd's journal as its description
-// says, apart from how it was written.
-func parseJournald(text []byte) (entries []map[string]string, err error) {
-	entry := make(map[string]string)
-	for len(text) > 0 {
-		line, rest, ok := bytes.Cut(text, []byte("\n"))
-		if !ok {
-			return nil, fmt.Errorf("line without an end: %q", text)
-		}
-		text = rest
-		name, value, plain := bytes.Cut(line, []byte("="))
-		switch {
-		case len(line) == 0:
-			entries = append(entries, entry)
-			entry = make(map[string]string)
-			continue
-		case !plain:
-			if len(text) < 8 {
-				return nil, fmt.Errorf("field %q has no length", name)
-			}
-			n := binary.LittleEndian.Uint64(text)
-			if text = text[8:]; uint64(len(text)) <= n || text[n] != '\n' {
-				return nil, fmt.Errorf("field %q has no end after %d bytes", name, n)
-			}
-			value, text = text[:n], text[n+1:]
-		case !utf8.Valid(value) || bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' }):
-			return nil, fmt.Errorf("field %q is not text: %q", name, value)
-		}
-		if _, twice := entry[string(name)]; twice || len(name) == 0 || len(name) > 64 {
-			return nil, fmt.Errorf("field %q is there twice, or no field", name)
-		}
-		entry[string(name)] = string(value)
-	}
-	if len(entry) > 0 {
-		return nil, fmt.Errorf("no empty line behind the last entry")
-	}
-	return entries, nil
-}
-
-const testJournalID = "0123456789abcdef0123456789abcdef"
-
-// fieldsOf returns the fields of an entry in the journald format, written twice.
-func fieldsOf(t *testing.T, x *annals.Entry, f flattener) map[string]string {
+// rowsOf returns an entry in the journald format.
+func rowsOf(t *testing.T, x *annals.Entry, csv bool) string {
 	t.Helper()
 	var b bytes.Buffer
-	w := &journaldWriter{flattener: f, out: bufio.NewWriter(&b), journal: testJournalID}
-	check(t, w.write(x))
+	out, f := bufio.NewWriter(&b), flattener{narrator: new(narrator)}
+	w := newJournaldLines(lineWriter{out: out}, f)
+	if csv {
+		w = newJournaldCSV(out, f)
+	}
 	check(t, w.write(x))
 	check(t, w.end(new(ending)))
-	entries, err := parseJournald(b.Bytes())
-	check(t, err)
-	if len(entries) != 2 || len(entries[0]) != len(entries[1]) {
-		t.Fatalf("%d entries", len(entries))
-	}
-	return entries[0]
+	return b.String()
 }
 
-// testJournald covers fault 100 in the journald format: no text ends a field.
+// testJournald covers faults 100 and 101 in the journald format: each row is a line,
+// and no cell is a formula.
 func testJournald(t *testing.T, x *annals.Entry) {
-	fields := fieldsOf(t, x, flattener{narrator: new(narrator)})
+	var row map[string]any
+	text := rowsOf(t, x, false)
+	check(t, json.Unmarshal([]byte(text), &row))
 	v, err := x.Event()
 	check(t, err)
-	for name, want := range map[string]string{
-		"ANNALS_ENTRY": string(x.JSON), "ANNALS_ID": v.ID, "ANNALS_TYPE": v.Type, "ANNALS_SOURCE": v.Source,
-		"ANNALS_ACTOR_NAME": v.Actor.Name, "ANNALS_ENTITY_ID": v.Entity.ID, "ANNALS_REASON": v.Reason, "ANNALS_HASH": x.Hash().String(),
-	} {
-		if fields[name] != want {
-			t.Errorf("%s is %q, want %q", name, fields[name], want)
+	for name, want := range map[string]string{"id": v.ID, "source": v.Source, "actor": v.Actor.ID, "entity_id": v.Entity.ID, "field": "*"} {
+		if row[name] != want {
+			t.Errorf("%s is %q, want %q", name, row[name], want)
 		}
 	}
-	if fields["MESSAGE"] == "" || v.Message != "" && fields["MESSAGE"] != v.Message {
-		t.Errorf("MESSAGE is %q, want %q", fields["MESSAGE"], v.Message)
+	if n := strings.Count(text, "\n"); n != 1 {
+		t.Errorf("%d lines", n)
 	}
+	_, line, _ := strings.Cut(rowsOf(t, x, true), "\n")
+	onePrintableLine(t, line)
 }
 
-func TestJournaldFields(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 6789, time.UTC)
-	for severity, priority := range map[annals.Severity]string{
-		"": "6", annals.SeverityDebug: "7", annals.SeverityInfo: "6", annals.SeverityNotice: "5",
-		annals.SeverityWarning: "4", annals.SeverityError: "3", annals.SeverityCritical: "2",
-	} {
-		event := annals.Event{Type: "a", Time: at, Severity: severity, Changes: map[string]annals.Change{"n": {Old: 1, New: "x"}}}
-		encoded, err := event.Encode()
+// FuzzJournaldCell makes cells of texts and of the JSON strings that say them: none
+// is a formula, and each comes back.
+func FuzzJournaldCell(f *testing.F) {
+	seeds := append([]string{`"`, `"x"`, "12", "-1", " 1", "null", "{}", `'-1`, `''-1`, `"a	b"`, `\u0041`, `{"a;=b":1}`, "'"}, outputSeeds...)
+	for _, s := range seeds {
+		f.Add(s)
+		f.Add("'" + s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		value, err := json.Marshal(text)
 		check(t, err)
-		fields := fieldsOf(t, &annals.Entry{Position: 255, RecordedAt: at.Add(time.Hour), JSON: encoded.JSON()}, flattener{narrator: new(narrator)})
-		for name, want := range map[string]string{
-			"__CURSOR": "j=" + testJournalID + ";p=ff", "_BOOT_ID": testJournalID, "PRIORITY": priority, "SYSLOG_IDENTIFIER": "annals",
-			"__REALTIME_TIMESTAMP": "1767326645000006", "__MONOTONIC_TIMESTAMP": "1767326645000006",
-			"_SOURCE_REALTIME_TIMESTAMP": "1767323045000006", "MESSAGE": "a: n: 1 → x",
-		} {
-			if fields[name] != want {
-				t.Errorf("severity %q: %s is %q, want %q", severity, name, fields[name], want)
-			}
+		check(t, json.Unmarshal(value, &text)) // as UTF-8
+		cell := valueCell(value)
+		checkNoFormula(t, cell)
+		back, ok := journaldCell(nil, "new_value", []byte(cell))
+		var got any
+		if !ok || json.Unmarshal(back, &got) != nil || got != any(text) {
+			t.Errorf("%q became the cell %q and came back as %s", text, cell, back)
+		}
+		if cell = csvText(text); cellText(cell) != text {
+			t.Errorf("%q became the cell %q and came back as %q", text, cell, cellText(cell))
+		}
+	})
+}
+
+// TestJournaldForeignCells reads cells that another program wrote: what only looks
+// like a protected text stays as it is.
+func TestJournaldForeignCells(t *testing.T) {
+	for cell, want := range map[string]string{
+		"": "", "active": `"active"`, "12": "12", "007": `"007"`, "1.0": "1.0", "null": "null", `"x"`: `"x"`, "'tis": `"'tis"`,
+		"'": `"'"`, `\u000a`: `"\\u000a"`, "true": "true", "-1": "-1", "'-1": "-1", "=1": `"=1"`, `{"a": 1}`: `{"a": 1}`, "{a}": `"{a}"`, "a;b": `"a;b"`,
+	} {
+		got, ok := journaldCell(nil, "old_value", []byte(cell))
+		if string(got) != want || ok != (want != "") {
+			t.Errorf("cell %q is %s, want %s", cell, got, want)
 		}
 	}
 }
 
-// TestJournaldParser checks the parser of these tests on text that is wrong.
-func TestJournaldParser(t *testing.T) {
-	for _, text := range []string{"A=1", "A=1\n", "A\n", "A\n\x01\x00\x00\x00\x00\x00\x00\x00ab\n\n", "A=1\nA=2\n\n", "A=\x01\n\n"} {
-		if entries, err := parseJournald([]byte(text)); err == nil {
-			t.Errorf("%q parses as %v", text, entries)
-		}
+// drawValue draws JSON text.
+func drawValue(t *rapid.T, name string, depth int) string {
+	kinds := 5
+	if depth > 0 {
+		kinds = 7
 	}
-	entries, err := parseJournald([]byte("A=1\nB\n" + "\x02" + strings.Repeat("\x00", 7) + "\n\n\n\nA=2\n\n"))
-	check(t, err)
-	if len(entries) != 2 || entries[0]["B"] != "\n\n" {
-		t.Errorf("got %v", entries)
+	switch rapid.IntRange(0, kinds).Draw(t, name) {
+	case 0:
+		return "null"
+	case 1:
+		return rapid.SampledFrom([]string{"true", "false"}).Draw(t, name)
+	case 2:
+		return rapid.StringMatching(`-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?`).Draw(t, name)
+	case 3, 4, 5:
+		return drawText(t, name)
+	case 6:
+		return "[" + drawValue(t, name, depth-1) + "," + drawValue(t, name, depth-1) + "]"
+	}
+	return "{" + drawText(t, name) + ":" + drawValue(t, name, depth-1) + "}"
+}
+
+// drawText draws a JSON string.
+func drawText(t *rapid.T, name string) string {
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom(outputSeeds), rapid.SampledFrom([]string{"*", "12", "null", `"`, "{}", "'", `\u0000`})).Draw(t, name)
+	out, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// changesOf returns the changes of the events in a journal, by id, with numbers by
+// their text.
+func changesOf(t *testing.T, dir string) map[string]any {
+	all := make(map[string]any)
+	for line := range strings.Lines(runOK(t, "", "export", "--data", dir)) {
+		var e struct {
+			ID      string          `json:"id"`
+			Changes json.RawMessage `json:"changes"`
+		}
+		check(t, json.Unmarshal([]byte(line), &e))
+		d := json.NewDecoder(bytes.NewReader(e.Changes))
+		d.UseNumber()
+		var v any
+		check(t, d.Decode(&v))
+		all[e.ID] = v
+	}
+	return all
+}
+
+// drawChanges draws the changes of an event.
+func drawChanges(t *rapid.T) string {
+	changes := make(map[string]string)
+	for range rapid.IntRange(1, 4).Draw(t, "fields") {
+		pair := drawValue(t, "new", 2)
+		if rapid.Bool().Draw(t, "old is known") {
+			pair = drawValue(t, "old", 2) + "," + pair
+		}
+		field := drawText(t, "field")
+		if field == `"*"` || field == `""` {
+			field = `"a"` // those have a meaning of their own
+		}
+		changes[field] = field + ":[" + pair + "]"
+	}
+	return "{" + strings.Join(slices.Collect(maps.Values(changes)), ",") + "}"
+}
+
+// TestJournaldRoundTrip exports random changes in the journald format and imports
+// them: they are the same.
+func TestJournaldRoundTrip(t *testing.T) {
+	events := 500
+	if os.Getenv("ANNALS_LONG") == "1" {
+		events = 50_000
+	}
+	var in strings.Builder
+	draw := rapid.Custom(drawChanges)
+	for i := range events {
+		fmt.Fprintf(&in, `{"id":"e%d","type":"t.u","time":"2026-01-02T03:04:05Z","changes":%s}`+"\n", i, draw.Example(i))
+	}
+	base := t.TempDir()
+	old := filepath.Join(base, "old")
+	runOK(t, in.String(), "import", "--data", old, "--format", "jsonl")
+	want := changesOf(t, old)
+	for _, form := range []string{formNDJSON, formCSV} {
+		rows := runOK(t, "", "export", "--data", old, "--format", "journald", "--output", form)
+		dir := filepath.Join(base, form)
+		args := []string{"import", "--data", dir, "--format", "journald"}
+		if form == formCSV {
+			args = append(args, "--csv")
+		}
+		runOK(t, rows, args...)
+		if diff := cmp.Diff(want, changesOf(t, dir)); diff != "" || len(want) != events {
+			t.Errorf("%s: changes of %d events differ (-want +got):\n%s", form, len(want), diff)
+		}
 	}
 }

@@ -197,14 +197,12 @@ func TestRedactedCells(t *testing.T) {
 	check(t, err)
 	f := flattener{narrator: new(narrator), hide: hide}
 	x := &annals.Entry{JSON: encoded.JSON()}
-	for _, values := range []map[string]string{rowOf(t, x, f), fieldsOf(t, x, f)} {
-		for name, value := range values {
-			if strings.Contains(value, "secret") || strings.Contains(strings.ToLower(name), "hash") && value != "" {
-				t.Errorf("%s shows %q", name, value)
-			}
+	cells := rowOf(t, x, f)
+	for name, value := range cells {
+		if strings.Contains(value, "secret") || strings.Contains(strings.ToLower(name), "hash") && value != "" {
+			t.Errorf("%s shows %q", name, value)
 		}
 	}
-	cells := rowOf(t, x, f)
 	if cells["duration_ms"] != "[redacted]" || cells["data"] != `{"x":"[redacted]"}` || cells["subjects"] != `"[redacted]"` {
 		t.Errorf("cells are %q", cells)
 	}

@@ -47,6 +47,10 @@ func (e *env) openWriter() (*annals.Journal, error) {
 	return j, nil
 }
 
+// glimpse is how long a verb that reads waits for the lock: another one holds it for a
+// moment to see whether a process writes. If one does, it reads beside it.
+const glimpse = 100 * time.Millisecond
+
 // openReader opens the journal for reading: like a writer if no process writes,
 // since that recovers what an unclean end left; else beside that process. With
 // beside set it keeps no writer away: once recovered, the journal is opened again.
@@ -55,7 +59,7 @@ func (e *env) openReader(beside bool) (*annals.Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := annals.Options{MustExist: true, CheckpointInterval: -1, ScrubInterval: -1, Logger: e.logger(slog.LevelError)}
+	opts := annals.Options{MustExist: true, LockWait: glimpse, CheckpointInterval: -1, ScrubInterval: -1, Logger: e.logger(slog.LevelError)}
 	began := e.now()
 	j, err := annals.Open(dir, &opts)
 	switch {

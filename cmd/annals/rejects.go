@@ -23,7 +23,8 @@ type rejectsFile struct {
 	out  *bufio.Writer
 }
 
-func (f *rejectsFile) add(l *line, reason string) error {
+// add writes a reject.
+func (f *rejectsFile) add(r *reject) error {
 	if f.file == nil {
 		file, err := os.OpenFile(f.name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
@@ -31,7 +32,7 @@ func (f *rejectsFile) add(l *line, reason string) error {
 		}
 		f.file, f.out = file, bufio.NewWriter(file)
 	}
-	if err := writeJSON(f.out, &reject{l.number, l.file, reason, string(l.text)}); err != nil {
+	if err := writeJSON(f.out, r); err != nil {
 		return fmt.Errorf("keep rejected lines: %w", err)
 	}
 	return nil

@@ -55,7 +55,7 @@ func newRoot(e *env) *cobra.Command {
 	addGroup(root, groupRead, newGet(e), newQuery(e), newHistory(e), newTail(e), newExport(e), newStats(e))
 	addGroup(root, groupProof, newVerify(e), newCheckpoint(e), newRecover(e))
 	addGroup(root, groupServe, newServe(e), newToken(e))
-	root.AddCommand(newVersion(e), newCompletion(e))
+	root.AddCommand(newBench(e), newVersion(e), newCompletion(e))
 	root.InitDefaultHelpCmd()
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(allForms, cobra.ShellCompDirectiveNoFileComp))
 	return root

@@ -31,6 +31,7 @@ type source interface {
 // A target is what commands append to.
 type target interface {
 	AppendEncoded(ctx context.Context, expect []annals.Expect, events ...annals.Encoded) ([]annals.Receipt, error)
+	GetTenant(ctx context.Context, tenant, id string) (annals.Entry, error)
 	Close() error
 }
 
@@ -254,12 +255,12 @@ func tenantText(tenant string) string {
 
 // exportServer prints entries that a server has, in order. Without the right to, the journal's
 // own are left out of an export of everything.
-func (e *env) exportServer(ctx context.Context, q annals.Query, all bool, newWriter func(id string) entryWriter) error {
+func (e *env) exportServer(ctx context.Context, q annals.Query, all bool, newWriter func() entryWriter) error {
 	c, err := e.connect(retryReads)
 	if err != nil {
 		return err
 	}
-	out := newWriter(c.URL())
+	out := newWriter()
 	err = e.exportEntries(ctx, c, q, out)
 	if all && errors.Is(err, annals.ErrNotFound) {
 		q.Tenants = []string{"*"}

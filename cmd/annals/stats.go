@@ -17,7 +17,7 @@ func newStats(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "stats",
 		Short:             "Count what the journal holds",
-		Long:              "Count events, entities, types and bytes.",
+		Long:              "Count events, entities, types and bytes. Of more than 10,000 types those of most events are counted apart; other_types has the events of the rest.",
 		Example:           "  annals stats --data ./journal\n  annals stats --data ./journal --output json | jq .by_type",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -71,16 +71,18 @@ func statsText(s *annals.Stats) []byte {
 	types := slices.SortedFunc(maps.Keys(s.ByType), func(a, b string) int {
 		return cmp.Or(cmp.Compare(s.ByType[b], s.ByType[a]), cmp.Compare(a, b))
 	})
-	for i, t := range types {
+	for i, t := range types[:min(len(types), shownTypes)] {
 		name := "types"
-		switch {
-		case i == shownTypes:
-			line("", "%10s  other types", grouped(uint64(len(types)-i)))
-			return b.Bytes()
-		case i > 0:
+		if i > 0 {
 			name = ""
 		}
 		line(name, "%10s  %s", grouped(s.ByType[t]), printable(t))
+	}
+	if more := len(types) - shownTypes; more > 0 {
+		line("", "%10s  other types", grouped(uint64(more)))
+	}
+	if s.OtherTypes > 0 {
+		line("", "%10s  of types that are not counted apart", grouped(s.OtherTypes))
 	}
 	return b.Bytes()
 }

@@ -56,12 +56,13 @@ func closed(s *suite) {
 	_, searchErr := drain(s.e.Search(s.ctx, engine.Query{}))
 	_, searchNoneErr := drain(s.e.Search(s.ctx, of(engine.Any{})))
 	_, estimateErr := s.e.Estimate(s.ctx, engine.Query{})
-	_, kindsErr := s.e.Kinds(s.ctx)
+	_, kindsErr := s.kinds(s.ctx)
+	_, entitiesErr := s.e.Entities(s.ctx)
 	for what, err := range map[string]error{
 		"append of something new": s.appendRaw(item{id: "c"}), "append of a duplicate": s.appendRaw(x), "append of nothing": s.appendRaw(),
 		"read": readErr, "read of no entry": noneErr, "find": findErr, "last sequence": lastErr, "checkpoint": checkpointErr,
 		"scan": scanErr, "scan of nothing": scanNoneErr, "follow": followErr, "follow from the end": followEndErr,
-		"search": searchErr, "search of nothing": searchNoneErr, "estimate": estimateErr, "kinds": kindsErr,
+		"search": searchErr, "search of nothing": searchNoneErr, "estimate": estimateErr, "kinds": kindsErr, "entities": entitiesErr,
 	} {
 		if !errors.Is(err, engine.ErrClosed) {
 			s.Errorf("%s after close: %v", what, err)
@@ -127,8 +128,9 @@ func (s *suite) readUntilClosed() error {
 		_, checkpointErr := s.e.Checkpoint(s.ctx)
 		_, searchErr := drain(s.e.Search(s.ctx, of(engine.Has(kindTerm("test.happened")))))
 		_, estimateErr := s.e.Estimate(s.ctx, engine.Query{})
-		_, kindsErr := s.e.Kinds(s.ctx)
-		all := []error{findErr, readErr, lastErr, scanErr, checkpointErr, searchErr, estimateErr, kindsErr}
+		_, kindsErr := s.kinds(s.ctx)
+		_, entitiesErr := s.e.Entities(s.ctx)
+		all := []error{findErr, readErr, lastErr, scanErr, checkpointErr, searchErr, estimateErr, kindsErr, entitiesErr}
 		for i, err := range all {
 			if err != nil && !errors.Is(err, engine.ErrClosed) {
 				return fmt.Errorf("read %d beside close: %w", i, err)

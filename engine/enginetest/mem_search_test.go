@@ -7,7 +7,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"iter"
-	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -132,6 +131,8 @@ func (e *memEngine) find(q engine.Query) []engine.Position {
 	switch {
 	case e.has("takes a to of zero for zero") && q.To == 0:
 		to = 0
+	case e.has("has no filter for every tenant") && len(q.Tenants) == 0 && q.Filter != nil:
+		to = from
 	case e.has("takes from exclusively") && q.From > 0:
 		from = min(from+1, to)
 	case e.has("takes to a position early") && q.To > 0 && to > from:
@@ -258,17 +259,36 @@ func (e *memEngine) Estimate(_ context.Context, q engine.Query) (engine.Estimate
 	return engine.Estimate{Candidates: found}, nil
 }
 
-func (e *memEngine) Kinds(context.Context) ([]engine.KindCount, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed && !e.has("counts when closed") {
-		return nil, engine.ErrClosed
+// Kinds counts the first half of the records and the second.
+func (e *memEngine) Kinds(context.Context) iter.Seq2[engine.KindCount, error] {
+	return func(yield func(engine.KindCount, error) bool) {
+		e.mu.Lock()
+		all := slices.Clone(e.facts)
+		closed := e.closed
+		e.mu.Unlock()
+		if closed && !e.has("counts when closed") {
+			yield(engine.KindCount{}, engine.ErrClosed)
+			return
+		}
+		counts := e.counts(all[:len(all)/2])
+		if !e.has("counts half of the records") {
+			counts = append(counts, e.counts(all[len(all)/2:])...)
+		}
+		for _, k := range counts {
+			if !yield(k, nil) {
+				return
+			}
+		}
 	}
+}
+
+// counts counts some records.
+func (e *memEngine) counts(facts []engine.Facts) (all []engine.KindCount) {
 	counts := make(map[engine.KindCount]uint64)
-	for i := range e.facts {
-		k := engine.KindCount{Tenant: e.facts[i].Tenant, Kind: e.facts[i].Kind}
+	for i := range facts {
+		k := engine.KindCount{Tenant: facts[i].Tenant, Kind: facts[i].Kind}
 		if e.has("counts tenants together") {
-			k.Tenant = e.facts[0].Tenant
+			k.Tenant = facts[0].Tenant
 		}
 		if e.has("counts what is to come") && i == 0 {
 			counts[k]++
@@ -278,17 +298,24 @@ func (e *memEngine) Kinds(context.Context) ([]engine.KindCount, error) {
 			counts[engine.KindCount{Tenant: "~"}] = 0
 		}
 	}
-	all := slices.Collect(maps.Keys(counts))
-	for i, k := range all {
-		all[i].Count = counts[k]
+	for k, n := range counts {
+		k.Count = n
+		all = append(all, k)
 	}
-	slices.SortFunc(all, func(a, b engine.KindCount) int {
-		if e.has("sorts kinds regardless of case") {
-			return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(strings.ToLower(a.Kind), strings.ToLower(b.Kind)))
-		}
-		return compareKinds(a, b)
-	})
-	return all, nil
+	return all
+}
+
+func (e *memEngine) Entities(context.Context) (uint64, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := uint64(len(e.sequences))
+	switch {
+	case e.closed && !e.has("counts when closed"):
+		return 0, engine.ErrClosed
+	case e.has("counts entities again"):
+		n++
+	}
+	return n, nil
 }
 
 func (e *memEngine) Secret(purpose string) (secret [32]byte) {

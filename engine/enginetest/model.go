@@ -65,7 +65,7 @@ func (m *model) lookups(s *suite, r *rand.Rand) error {
 			return fmt.Errorf("last sequence of %v is %d, %v, want %d", e, q, err, m.sequences[e])
 		}
 	}
-	kinds, err := s.e.Kinds(s.ctx)
+	kinds, err := s.kinds(s.ctx)
 	if t := s.truth(); err != nil || !slices.Equal(kinds, t.kinds()) {
 		return fmt.Errorf("kinds are %+v, %v, want %+v", kinds, err, t.kinds())
 	}
@@ -154,6 +154,8 @@ func (m *model) randomQuery(r *rand.Rand) engine.Query {
 	q := engine.Query{Descending: r.IntN(2) == 0}
 	if r.IntN(8) > 0 {
 		q.Tenants = []string{m.tenant, "seed0", "nobody"}[r.IntN(2):][:1+r.IntN(2)]
+	}
+	if r.IntN(8) > 0 {
 		q.Filter = m.randomFilter(r, 3)
 	}
 	if r.IntN(3) == 0 {

@@ -78,7 +78,7 @@ func chooses(filter engine.Filter, f *engine.Facts) bool {
 	return true // nil
 }
 
-// kinds returns what Kinds must return.
+// kinds returns the sums of what Kinds must yield, in order.
 func (t *truth) kinds() []engine.KindCount {
 	counts := make(map[engine.KindCount]uint64)
 	for i := range t.facts {
@@ -170,7 +170,7 @@ func place(last *engine.Position) string {
 func (s *suite) auditIndex(t truth) {
 	s.Helper()
 	s.search(t, engine.Query{})
-	if kinds, err := s.e.Kinds(s.ctx); err != nil || !slices.Equal(kinds, t.kinds()) {
+	if kinds, err := s.kinds(s.ctx); err != nil || !slices.Equal(kinds, t.kinds()) {
 		s.Errorf("kinds are %+v, %v, want %+v", kinds, err, t.kinds())
 	}
 	for _, p := range []int{0, len(t.facts) / 2, len(t.facts) - 1} {

@@ -49,8 +49,8 @@ func newShape(k uint, n uint64) shape {
 
 // bitsFor returns the k that gives buckets of 64 to 128 entries when there are as
 // many as bound.
-func bitsFor(bound int) uint {
-	return min(uint(bits.Len64(uint64(max(bound-1, 0))/bucketEntries)), maxBits)
+func bitsFor(bound uint64) uint {
+	return min(uint(bits.Len64((max(bound, 1)-1)/bucketEntries)), maxBits)
 }
 
 func (s *shape) bucketOf(key uint64) uint64 { return key >> (keyBits - s.bits) }

@@ -12,7 +12,7 @@ An [Index] is a list of parts in the order of positions. A run is an immutable
 file. A tail is in memory and takes new entries. A hole is what neither has. A
 tail that is full is written as a run by [Index.Maintain], which also fills
 holes. [Index.Merge] merges neighbouring runs, so that there are about eight of
-each size at most.
+each size at most, and never many in all.
 Readers take a [View], which never changes.
 
 # Files

@@ -18,9 +18,12 @@ var filterSalts = [8]uint32{
 type filter struct{ blocks []byte }
 
 // newFilter returns an empty filter for a number of items.
-func newFilter(items int) *filter {
-	blocks := max(1, (int64(items)*filterBitsPerItem+8*filterBlockBytes-1)/(8*filterBlockBytes))
-	return &filter{make([]byte, blocks*filterBlockBytes)}
+func newFilter(items int) *filter { return &filter{make([]byte, filterBytes(uint64(items)))} }
+
+// filterBytes is the size of a filter for a number of items.
+func filterBytes(items uint64) int64 {
+	blocks := max(1, (items*filterBitsPerItem+8*filterBlockBytes-1)/(8*filterBlockBytes))
+	return int64(blocks) * filterBlockBytes
 }
 
 // filterSpread spreads the 48 bits of a key over 64. It is odd, so that no two

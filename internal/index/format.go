@@ -306,7 +306,7 @@ func (f *footer) check(end int64, n uint64) error {
 	if f.times.since > f.times.last || f.entities > n {
 		return damage("counts in the footer are out of range")
 	}
-	return nil
+	return f.checkBounds(n)
 }
 
 // blocksOf returns how many blocks n entries or positions take.

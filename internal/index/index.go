@@ -2,13 +2,9 @@ package index
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,188 +90,7 @@ func Open(o Options) (*Index, error) {
 	return x, err
 }
 
-// A Problem is what is wrong with a file of the index.
-type Problem struct {
-	File string
-	Err  error
-}
-
-// Check reads every byte of the runs that Open found and calls report with what
-// does not check out. It may take the place of [Index.Cover].
-func (x *Index) Check(ctx context.Context, report func(Problem)) error {
-	for _, p := range x.unused {
-		report(p)
-	}
-	for _, r := range x.listed {
-		if err := r.check(ctx); ctx.Err() != nil {
-			return ctx.Err()
-		} else if err != nil {
-			report(Problem{r.name, err})
-		}
-	}
-	return nil
-}
-
-// End returns the position behind the last entry that a sound run says the log
-// has, also one that nobody can read any more because its key is lost.
-func (x *Index) End() (end engine.Position) {
-	end = x.lostEnd
-	for _, r := range x.listed {
-		_, next := r.bounds()
-		end = max(end, next)
-	}
-	return end
-}
-
-// Cover makes the runs that were found at opening the index of a log of size
-// entries. What they lack is holes. [Index.Start] comes next.
-func (x *Index) Cover(size engine.Position) {
-	for _, name := range x.litter {
-		if !x.opts.ReadOnly {
-			x.remove(name)
-		}
-	}
-	x.parts, x.listed = x.arrange(x.listed, size), nil
-	x.publish()
-}
-
-// listTries is how often a listing is made again because a file of it was gone:
-// the writer has merged it meanwhile.
-const listTries = 3
-
-// list opens the runs in the directory, except those that known has already, by
-// their names. Those that are damaged, another journal's, another key's or of a
-// later format are left out. It changes nothing.
-func (x *Index) list(known map[string]*run) (runs []*run, err error) {
-	warned := x.unused
-	for range listTries {
-		for _, r := range runs {
-			r.release()
-		}
-		var complete bool
-		x.unused, x.litter = nil, nil
-		if runs, complete, err = x.listOnce(known); complete || err != nil {
-			break
-		}
-	}
-	for _, p := range x.unused {
-		if !slices.ContainsFunc(warned, func(w Problem) bool { return w.File == p.File }) {
-			x.log().Warn("index file is not used", "file", p.File, "error", p.Err)
-		}
-	}
-	return runs, err
-}
-
-func (x *Index) listOnce(known map[string]*run) (runs []*run, complete bool, err error) {
-	infos, err := x.opts.FS.ReadDir(Dir)
-	if errors.Is(err, fs.ErrNotExist) { // it is made when there is something to write
-		return nil, true, nil
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("list index: %w", err)
-	}
-	complete = true
-	for _, info := range infos {
-		name := Dir + "/" + info.Name
-		if strings.HasSuffix(name, durable.TempSuffix) {
-			x.litter = append(x.litter, name)
-		}
-		if !isRunName(info.Name) {
-			continue
-		}
-		if r := known[name]; r != nil {
-			r.acquire()
-			runs = append(runs, r)
-			continue
-		}
-		r, err := x.open(name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			complete = false
-		case err != nil:
-			x.unused = append(x.unused, Problem{name, err})
-			if errors.Is(err, errDamaged) || errors.Is(err, errForeign) && x.isOurs(name) {
-				x.litter = append(x.litter, name)
-			}
-		default:
-			runs = append(runs, r)
-		}
-	}
-	return runs, complete, nil
-}
-
-// isOurs reports whether a file that is of another kind or key is this journal's
-// nevertheless: its key is no more, or its first bytes are damaged. The length of the
-// log that it tells of is remembered.
-func (x *Index) isOurs(name string) bool {
-	f, err := x.opts.FS.Open(name)
-	if err != nil {
-		return false
-	}
-	defer f.Close() // it was only read
-	head := make([]byte, headerBytes)
-	if readFull(f, head, 0) != nil {
-		return false
-	}
-	m, err := parseHeader(head)
-	if err == nil && m.journal == x.opts.Journal {
-		x.lostEnd = max(x.lostEnd, m.next)
-		return true
-	}
-	copy(head, magic)
-	m, err = parseHeader(head)
-	return err == nil && m.journal == x.opts.Journal
-}
-
-// makeDir makes the index's directory. If that fails, what is to be written there
-// fails, and is tried again.
-func (x *Index) makeDir() {
-	err := x.opts.FS.Mkdir(Dir)
-	if err == nil {
-		err = x.opts.FS.SyncDir(".")
-	}
-	if err != nil {
-		x.log().Warn("make index directory", "error", err)
-	}
-}
-
 func (x *Index) log() *slog.Logger { return x.opts.Logger }
-
-// remove removes a file that is not needed. It is not there for anyone to miss if
-// that fails.
-func (x *Index) remove(name string) {
-	if err := x.opts.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		x.log().Warn("remove index file", "file", name, "error", err)
-	}
-}
-
-// arrange chooses the runs that cover the first size positions, and puts holes
-// between them. Runs whose entries a merged one has are removed.
-func (x *Index) arrange(runs []*run, size engine.Position) []part {
-	slices.SortFunc(runs, func(a, b *run) int {
-		return cmp.Or(cmp.Compare(a.meta.first, b.meta.first), cmp.Compare(b.meta.next, a.meta.next))
-	})
-	var parts []part
-	var at engine.Position
-	for _, r := range runs {
-		first, next := r.bounds()
-		if first < at || next > size {
-			if !x.opts.ReadOnly {
-				x.remove(r.name)
-			}
-			r.release()
-			continue
-		}
-		if first > at {
-			parts = append(parts, hole{first: at, next: first})
-		}
-		parts, at = append(parts, r), next
-	}
-	if at < size {
-		parts = append(parts, hole{first: at, next: size})
-	}
-	return parts
-}
 
 // Rest returns the hole at the end of the log: entries that may be few enough to be
 // added before anyone reads.
@@ -288,25 +103,6 @@ func (x *Index) Rest() (from, to engine.Position) {
 		}
 	}
 	return 0, 0
-}
-
-// Reset makes a hole of all that was added, up to a position, where a new tail
-// begins.
-func (x *Index) Reset(at engine.Position) {
-	x.mu.Lock()
-	first := x.active.first
-	x.parts = slices.DeleteFunc(slices.Clone(x.parts), func(p part) bool {
-		t, ok := p.(*tail)
-		if ok {
-			first = min(first, t.first)
-		}
-		return ok
-	})
-	if first < at {
-		x.parts = append(x.parts, hole{first: first, next: at})
-	}
-	x.mu.Unlock()
-	x.Start(at)
 }
 
 // Start begins a tail at a position: that of the next entry that is added. What
@@ -363,106 +159,6 @@ func (x *Index) Moved(p engine.Position, place uint32) {
 	}
 }
 
-// changedLocked publishes the parts and tells whoever waits.
-func (x *Index) changedLocked() {
-	x.publish()
-	waiting, holes := 0, false
-	for _, p := range x.parts {
-		switch p := p.(type) {
-		case *tail:
-			waiting++
-		case hole:
-			holes = holes || !p.unreadable
-		}
-	}
-	x.waiting.Store(holes || waiting > 1)
-	x.crowded.Store(holes || waiting > maxWaiting+1 || x.refused != nil) // one of them is the active one
-	x.tellLocked()
-	wake(x.work)
-	wake(x.ripe)
-}
-
-func wake(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// tellLocked wakes those who wait.
-func (x *Index) tellLocked() {
-	close(x.freed)
-	x.freed = make(chan struct{})
-}
-
-// Refuse makes Wait return err from now on. The first call counts.
-func (x *Index) Refuse(err error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.refused == nil {
-		x.refused = err
-		x.crowded.Store(true)
-		x.tellLocked()
-	}
-}
-
-// stuck is how long one step of maintaining may take before those who wait for it
-// are told that it does not get on.
-const stuck = 20 * time.Second
-
-// Waiting reports whether there is something to write once it is durable.
-func (x *Index) Waiting() bool { return x.waiting.Load() }
-
-// Wait returns once the index has come near enough for entries to be added: it
-// knows all ids, and not too many entries wait to be written. It ends with ctx, or
-// when done or dead is closed, and with an error when the index cannot get on.
-func (x *Index) Wait(ctx context.Context, done, dead <-chan struct{}) error {
-	for x.crowded.Load() {
-		x.mu.Lock()
-		freed, paused, refused, busy := x.freed, x.paused, x.refused, x.busySince
-		x.mu.Unlock()
-		var late <-chan time.Time
-		if !busy.IsZero() {
-			late = time.After(stuck - time.Since(busy))
-		}
-		switch {
-		case !x.crowded.Load():
-			return nil
-		case refused != nil:
-			return refused
-		case paused != nil:
-			return fmt.Errorf("%w: the index cannot be written: %w", engine.ErrUnavailable, paused)
-		case !busy.IsZero() && time.Since(busy) >= stuck:
-			return fmt.Errorf("%w: the index does not get on: its disk does not answer", engine.ErrUnavailable)
-		}
-		select {
-		case <-late:
-		case <-freed:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-done:
-			return engine.ErrClosed
-		case <-dead:
-			return fmt.Errorf("%w: the disk does not answer", engine.ErrUnavailable)
-		}
-	}
-	return nil
-}
-
-// Poke makes the maintainer look again, if it may be waiting for entries to become
-// durable.
-func (x *Index) Poke() {
-	if x.waiting.Load() {
-		wake(x.work)
-	}
-}
-
-// Work receives when there may be something for [Index.Maintain] to do.
-func (x *Index) Work() <-chan struct{} { return x.work }
-
-// Ripe receives when there may be something for [Index.Merge] to do.
-func (x *Index) Ripe() <-chan struct{} { return x.ripe }
-
 // condemn takes a run that is damaged out of use: its entries are read from the log
 // until they have a new one.
 func (x *Index) condemn(p part, err error) {
@@ -475,23 +171,23 @@ func (x *Index) condemn(p part, err error) {
 		return
 	}
 	first, next := r.bounds()
-	if x.replace(first, next, hole{first: first, next: next, file: r.name}, r) {
+	if _, ok := x.replace(first, next, hole{first: first, next: next, file: r.name}, r); ok {
 		x.log().Warn("index file cannot be read and is made anew", "file", r.name, "error", err)
 	}
 }
 
 // replace puts one part in the place of those that cover exactly the positions
-// from first to next. If only is not nil, it must be the one. It reports whether
-// it did.
-func (x *Index) replace(first, next engine.Position, by part, only part) bool {
+// from first to next. If only is not nil, it must be the one. It returns the parts
+// that went, and reports whether it did it.
+func (x *Index) replace(first, next engine.Position, by part, only part) (old []part, ok bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.stopped {
-		return false
+		return nil, false
 	}
 	from := slices.IndexFunc(x.parts, func(p part) bool { f, _ := p.bounds(); return f == first })
 	if from < 0 {
-		return false
+		return nil, false
 	}
 	to := from
 	for ; to < len(x.parts); to++ {
@@ -500,9 +196,9 @@ func (x *Index) replace(first, next engine.Position, by part, only part) bool {
 		}
 	}
 	if _, end := x.parts[to-1].bounds(); end != next || only != nil && (to != from+1 || x.parts[from] != only) {
-		return false
+		return nil, false
 	}
-	old := slices.Clone(x.parts[from:to])
+	old = slices.Clone(x.parts[from:to])
 	x.parts = slices.Concat(x.parts[:from], []part{by}, x.parts[to:])
 	x.changedLocked()
 	for _, p := range old {
@@ -510,7 +206,7 @@ func (x *Index) replace(first, next engine.Position, by part, only part) bool {
 			r.release()
 		}
 	}
-	return true
+	return old, true
 }
 
 // Size returns the bytes of the index's files.
@@ -523,76 +219,4 @@ func (x *Index) Size() (bytes int64) {
 		}
 	}
 	return bytes
-}
-
-// refreshEvery is how often a reader looks for new runs.
-const refreshEvery = time.Second
-
-// Refresh looks for runs that the writer has made since, while a reader holds
-// several tails or there are holes. Tails that are covered go, and of the others no
-// more stay than a writer would have.
-func (x *Index) Refresh() error {
-	if !x.waiting.Load() || time.Since(x.refreshed) < refreshEvery {
-		return nil
-	}
-	x.refreshed = time.Now()
-	known, release := x.runs()
-	defer release()
-	runs, err := x.list(known)
-	if err != nil {
-		return err
-	}
-	for _, r := range known { // those that the writer has removed do as well as before
-		if !slices.Contains(runs, r) {
-			r.acquire()
-			runs = append(runs, r)
-		}
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	old := x.parts
-	x.parts = x.withTails(x.arrange(runs, x.active.next()))
-	x.changedLocked()
-	for _, p := range old {
-		if r, ok := p.(*run); ok {
-			r.release()
-		}
-	}
-	return nil
-}
-
-// runs returns the runs that are in use, by their names, until release is called.
-func (x *Index) runs() (known map[string]*run, release func()) {
-	v := x.Acquire()
-	known = make(map[string]*run)
-	for _, s := range v.parts {
-		if r, ok := s.part.(*run); ok {
-			known[r.name] = r
-		}
-	}
-	return known, v.Release
-}
-
-// withTails adds the newest tails to parts that cover what is before the active
-// one.
-func (x *Index) withTails(parts []part) []part {
-	var end engine.Position
-	if n := len(parts); n > 0 {
-		if h, ok := parts[n-1].(hole); ok {
-			parts, end = parts[:n-1], h.first
-		} else {
-			_, end = parts[n-1].bounds()
-		}
-	}
-	tails := tailsOf(x.parts)
-	for _, t := range tails[max(0, len(tails)-maxWaiting-1):] {
-		if t.next() <= end && t != x.active {
-			continue
-		}
-		if t.first > end {
-			parts = append(parts, hole{first: end, next: t.first})
-		}
-		parts, end = append(parts, t), t.next()
-	}
-	return parts
 }

@@ -430,3 +430,40 @@ func TestMergeOverHole(t *testing.T) {
 	check(t, l.check(x, l.size(), true))
 	check(t, x.Close())
 }
+
+// TestMergeSupersedesRefilled: a run that is condemned during its merge and made anew
+// in several files leaves none of them behind.
+func TestMergeSupersedesRefilled(t *testing.T) {
+	l := newTestLog(newRand(t))
+	for range 8 * 64 {
+		l.extend()
+	}
+	mem := durable.NewMem()
+	o := testOptions(mem)
+	o.TailEntries = 64
+	x := l.open(t, o, 0)
+	l.add(x, l.size())
+	check(t, x.Close())
+	o = testOptions(durable.NewFaulty(mem, func(op durable.Op) durable.Fault {
+		if op.Kind == durable.OpRename && op.To == runName(0, 512) {
+			v := x.view.Load()
+			x.condemn(v.at(200).part, damage("for the test"))
+			x.condemn(v.at(400).part, damage("for the test"))
+			for range 4 { // not the second one, whose file is there still
+				_, err := x.Maintain(context.Background(), l.size(), l.filler(x))
+				check(t, err)
+			}
+		}
+		return durable.Fault{}
+	}))
+	x = l.open(t, o, l.size())
+	did, err := x.Merge(context.Background())
+	if !did || err != nil {
+		t.Fatalf("nothing was merged: %v", err)
+	}
+	if diff := cmp.Diff([]string{runName(0, 512)}, mem.Names()); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	check(t, l.check(x, l.size(), true))
+	check(t, x.Close())
+}

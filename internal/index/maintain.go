@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/annals-io/annals/engine"
@@ -14,12 +13,6 @@ import (
 // A Filler reads the entries from from to to, all durable, and adds them in
 // order. An entry that it cannot read ends it with a *engine.CorruptError.
 type Filler func(ctx context.Context, from, to engine.Position, add func(it *Item, sequence engine.Sequence, place uint32)) error
-
-// mergeAt is how many neighbouring runs of one size class are merged, at least.
-const mergeAt = 8
-
-// mergeMost bounds the runs of one merge, and with them its memory.
-const mergeMost = 32
 
 // Maintain does the next thing that appends may wait for, one run at a time: it
 // writes a tail whose entries are all durable, or fills a part of a hole. It
@@ -103,7 +96,7 @@ func (x *Index) writeTail(t *tail) error {
 		return err
 	}
 	first, next := t.bounds()
-	if !x.replace(first, next, r, t) {
+	if _, ok := x.replace(first, next, r, t); !ok {
 		r.release()
 	}
 	return nil
@@ -216,82 +209,6 @@ func (x *Index) splitHole(h hole, by part) bool {
 	return false
 }
 
-// mergeable returns neighbouring runs that should be one: those of the smallest
-// size class of which enough lie together, the oldest first. Smaller ones between
-// them and beside them go with them. Runs that another part separates, or another
-// policy, stay apart.
-func (x *Index) mergeable() []*run {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for class := range sizeClass(maxRunEntries) + 1 {
-		t := tier{class: class}
-		for _, p := range x.parts {
-			r, ok := p.(*run)
-			if ok && t.take(r) {
-				continue
-			}
-			if t.ripe() {
-				break
-			}
-			if t = (tier{class: class}); ok {
-				t.take(r)
-			}
-		}
-		if t.ripe() {
-			return acquireAll(t.runs)
-		}
-	}
-	return nil
-}
-
-// A tier is neighbouring runs of at most a size class.
-type tier struct {
-	class   int
-	runs    []*run
-	entries engine.Position
-	full    int             // runs of just that class
-	largest engine.Position // entries of a run
-}
-
-// take adds the next run, if it may be merged with the others.
-func (t *tier) take(r *run) bool {
-	n := r.meta.next - r.meta.first
-	class := sizeClass(n)
-	switch {
-	case class > t.class, len(t.runs) == mergeMost, t.entries+n > maxRunEntries,
-		len(t.runs) > 0 && r.policy() != t.runs[0].policy():
-		return false
-	}
-	t.runs, t.entries, t.largest = append(t.runs, r), t.entries+n, max(t.largest, n)
-	if class == t.class {
-		t.full++
-	}
-	return true
-}
-
-// ripe reports whether the runs should be merged: so many are of the class that its
-// entries move up to the next, or so many lie between a few of the class that all
-// at least double.
-func (t *tier) ripe() bool {
-	return t.full >= mergeAt || len(t.runs) == mergeMost && 2*t.largest <= t.entries
-}
-
-func acquireAll(runs []*run) []*run {
-	for _, r := range runs {
-		r.acquire()
-	}
-	return runs
-}
-
-// sizeClass is the number of octal digits of n.
-func sizeClass(n engine.Position) int {
-	class := 0
-	for ; n > 0; n >>= 3 {
-		class++
-	}
-	return class
-}
-
 // merge makes one run of several and removes them.
 func (x *Index) merge(ctx context.Context, runs []*run) error {
 	defer func() {
@@ -314,12 +231,18 @@ func (x *Index) merge(ctx context.Context, runs []*run) error {
 	if err != nil {
 		return err
 	}
-	if !x.replace(first, next, r, nil) {
+	gone, ok := x.replace(first, next, r, nil)
+	if !ok {
 		r.release()
 		return nil
 	}
 	for _, old := range runs {
 		x.remove(old.name)
+	}
+	for _, p := range gone { // one that was damaged may have been made anew, in other files
+		if old, ok := p.(*run); ok {
+			x.remove(old.name)
+		}
 	}
 	return nil
 }
@@ -373,17 +296,4 @@ func tailsOf(parts []part) (tails []*tail) {
 		}
 	}
 	return tails
-}
-
-// runName returns the name of the run of some positions.
-func runName(first, next engine.Position) string {
-	return fmt.Sprintf("%s/%016x-%016x%s", Dir, uint64(first), uint64(next), runSuffix)
-}
-
-const runSuffix = ".idx"
-
-func isRunName(name string) bool {
-	var first, next uint64
-	n, err := fmt.Sscanf(strings.TrimSuffix(name, runSuffix), "%016x-%016x", &first, &next)
-	return n == 2 && err == nil && runName(engine.Position(first), engine.Position(next)) == Dir+"/"+name
 }

@@ -204,12 +204,13 @@ func TestMergeKinds(t *testing.T) {
 	all := newRunModel(0, 30).meta
 	check(t, mergeRuns(context.Background(), fsys, "merged", all, runs))
 	var got []engine.KindCount
-	entities, err := open(t, fsys, "merged").counts(func(k engine.KindCount) { got = append(got, k) })
+	r := open(t, fsys, "merged")
+	_, err := r.addKinds(func(k engine.KindCount) bool { got = append(got, k); return true })
 	check(t, err)
 	want := []engine.KindCount{
 		{Tenant: "a", Kind: "x", Count: 4}, {Tenant: "a", Kind: "y", Count: 4}, {Tenant: "b", Kind: "x", Count: 2},
 	}
-	if diff := cmp.Diff(want, got); diff != "" || entities != 3 {
-		t.Errorf("%d entities; kinds (-want +got):\n%s", entities, diff)
+	if diff := cmp.Diff(want, got); diff != "" || r.foot.entities != 3 {
+		t.Errorf("%d entities; kinds (-want +got):\n%s", r.foot.entities, diff)
 	}
 }

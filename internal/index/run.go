@@ -33,6 +33,7 @@ type run struct {
 	directories [2]lazy // by class
 	zones       lazy
 	rows        lazy // unless keepsRows says no
+	owners      atomic.Pointer[tenantList]
 
 	keep  sync.Once
 	keeps bool
@@ -212,8 +213,8 @@ func (r *run) whole(s section) ([]byte, error) {
 	if e.len > math.MaxInt {
 		return nil, errors.New("section does not fit into memory")
 	}
-	b := make([]byte, e.len)
-	if err := readFull(r.file, b, e.off); err != nil {
+	b, err := readSection(r.file, e, s.hashed())
+	if err != nil {
 		return nil, err
 	}
 	if checksum(b) != e.sum {
@@ -301,7 +302,7 @@ func (r *run) keptRow(i uint32) (row, error) {
 // maxKeptRows bounds the entry columns that all runs of the process keep in memory,
 // in bytes: those of the runs that were asked first. It saves a read for each entry
 // that is looked up.
-const maxKeptRows = 128 << 20
+const maxKeptRows = 64 << 20
 
 // keptRows is how many bytes are kept.
 var keptRows atomic.Int64
@@ -315,23 +316,6 @@ func (r *run) keepsRows() bool {
 		}
 	})
 	return r.keeps
-}
-
-// counts calls add with how many entries there are of each tenant and kind, and
-// returns how many are the first of their entity. After an error it has not called
-// add.
-func (r *run) counts(add func(engine.KindCount)) (entities uint64, err error) {
-	var all []engine.KindCount
-	for k, err := range r.newKinds(r.file).all() {
-		if err != nil {
-			return 0, r.fail(err)
-		}
-		all = append(all, k)
-	}
-	for _, k := range all {
-		add(k)
-	}
-	return r.foot.entities, nil
 }
 
 func (r *run) newKinds(file io.ReaderAt) *kindReader {

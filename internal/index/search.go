@@ -28,11 +28,17 @@ type part interface {
 
 	// times returns what the part knows of its entries' times.
 	times() (timer, error)
+
+	// tenants returns the tenants of the part's entries, and perhaps some of
+	// entries that came later. It reports false if they are too many to be told.
+	// They are not the caller's to change.
+	tenants() (names []string, ok bool, err error)
 }
 
 // A plan is an engine.Query made ready for this index.
 type plan struct {
-	root       *node // nil chooses every entry
+	root       *node     // nil chooses every entry
+	everyone   *everyone // in the place of root; nil if it is not
 	span       span
 	timed      bool // span is a bound
 	from, to   engine.Position
@@ -59,7 +65,7 @@ const (
 // maxNodes bounds a plan.
 const maxNodes = 1 << 20
 
-// newPlan hashes a query's terms, for each of its tenants.
+// newPlan hashes a query's terms, for each of the tenants that it names.
 func (h *Hasher) newPlan(q *engine.Query, size engine.Position) (*plan, error) {
 	p := &plan{from: q.From, to: size, descending: q.Descending, span: span{math.MinInt64, math.MaxInt64}}
 	if q.To != 0 {
@@ -71,27 +77,14 @@ func (h *Hasher) newPlan(q *engine.Query, size engine.Position) (*plan, error) {
 	if !q.Until.IsZero() {
 		p.span.last, p.timed = nanos(q.Until.Add(-1)), true
 	}
-	if len(q.Tenants) == 0 {
-		if q.Filter != nil {
-			return nil, fmt.Errorf("a query for every tenant has a filter")
-		}
-		return p, nil
+	var err error
+	switch {
+	case len(q.Tenants) > 0:
+		p.root, err = h.unite(q.Tenants, q.Filter)
+	case q.Filter != nil:
+		p.everyone, err = h.newEveryone(q.Filter)
 	}
-	left := maxNodes
-	tenants := &node{op: opAny}
-	for _, tenant := range q.Tenants {
-		n := &node{op: opTerm, class: terms, hash: h.Term(tenant, engine.TenantTerm())}
-		if q.Filter != nil {
-			f, err := h.node(tenant, q.Filter, &left)
-			if err != nil {
-				return nil, err
-			}
-			n = &node{op: opAll, parts: []*node{f, n}}
-		}
-		tenants.parts = append(tenants.parts, n)
-	}
-	p.root = tenants
-	return p, nil
+	return p, err
 }
 
 // node hashes a filter for a tenant.
@@ -260,8 +253,14 @@ type walker struct {
 // position.
 func (w *walker) open() (r result, err error) {
 	r.all = true
-	if w.plan.root != nil {
-		if r, err = w.plan.root.eval(w.part, w.to, w.plan.descending); err != nil {
+	root := w.plan.root
+	if w.plan.everyone != nil {
+		if root, err = w.plan.everyone.root(w.part, w.to-w.from); err != nil {
+			return r, err
+		}
+	}
+	if root != nil {
+		if r, err = root.eval(w.part, w.to, w.plan.descending); err != nil {
 			return r, err
 		}
 	}

@@ -2,7 +2,6 @@ package index
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,6 +101,8 @@ type tail struct {
 	kindsMu sync.Mutex
 	kinds   []engine.KindCount          // counts unused; guarded by kindsMu
 	kindAt  map[engine.KindCount]uint32 // guarded by kindsMu
+	owners  []string                    // tenants of kinds, each once; only grows; guarded by kindsMu
+	owns    map[string]bool             // of owners; guarded by kindsMu
 }
 
 // A slot of the hash table is the lower half of a term's hash, and 1 + the number
@@ -157,7 +158,7 @@ func newTail(first engine.Position, most, terms int, policy func(field string) b
 	for n < 2*terms && n < mostSlots {
 		n *= 2
 	}
-	t := &tail{first: first, most: most, policy: policy, kindAt: make(map[engine.KindCount]uint32)}
+	t := &tail{first: first, most: most, policy: policy, kindAt: make(map[engine.KindCount]uint32), owns: make(map[string]bool)}
 	t.slots.Store(new(make([]slot, n)))
 	return t
 }
@@ -259,6 +260,9 @@ func (t *tail) kindOf(tenant, kind string) uint32 {
 		n = uint32(len(t.kinds))
 		k = engine.KindCount{Tenant: strings.Clone(tenant), Kind: strings.Clone(kind)} // they may be parts of longer texts
 		t.kinds, t.kindAt[k] = append(t.kinds, k), n
+		if !t.owns[k.Tenant] {
+			t.owners, t.owns[k.Tenant] = append(t.owners, k.Tenant), true
+		}
 	}
 	return n
 }
@@ -315,21 +319,6 @@ func (t *tail) last(id Identity, limit uint32) (pos uint32, f *fact, ok bool) {
 		return false
 	})
 	return pos, f, ok
-}
-
-// addKinds adds up the entries from from to to by kind.
-func (t *tail) addKinds(from, to uint32, add func(engine.KindCount)) {
-	t.kindsMu.Lock()
-	kinds := slices.Clone(t.kinds)
-	t.kindsMu.Unlock()
-	for i := from; i < to; i++ {
-		kinds[t.facts.at(i).kind].Count++
-	}
-	for _, k := range kinds {
-		if k.Count > 0 {
-			add(k)
-		}
-	}
 }
 
 // chunkLen is how many elements a piece of a chunked has.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/annals-io/annals/engine"
+	"github.com/annals-io/annals/internal/durable"
 )
 
 // benchItem returns an item of an entry with 25 terms, of which the first are
@@ -140,4 +141,19 @@ func BenchmarkSearch(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkTailRun writes a full tail as a run.
+func BenchmarkTailRun(b *testing.B) {
+	items := benchItems(testHasher, 1<<15)
+	t := newTail(0, TailEntries, 0, nil)
+	for i := 0; !t.full(); i++ {
+		t.add(&items[i%len(items)], 1, 64)
+	}
+	m := meta{owner: testOwner, policy: "all", next: t.next()}
+	fsys := durable.NewMem()
+	for b.Loop() {
+		check(b, writeRun(fsys, "run", m, t.input()))
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(t.next()), "ns/entry")
 }

@@ -14,7 +14,7 @@ import (
 func (t *tail) input() input {
 	n := t.count.Load()
 	var kinds []engine.KindCount
-	t.addKinds(0, n, func(k engine.KindCount) { kinds = append(kinds, k) })
+	t.addKinds(0, n, func(k engine.KindCount) bool { kinds = append(kinds, k); return true })
 	slices.SortFunc(kinds, compareKinds)
 	entities := uint64(0)
 	for i := range n {
@@ -22,11 +22,15 @@ func (t *tail) input() input {
 			entities++
 		}
 	}
-	g := t.gather()
 	ids, rest := t.sorted(identities), t.sorted(terms)
+	positions := t.gather(ids, rest)
+	split := 0 // of the positions, between the classes
+	for i := range ids {
+		split += int(ids[i].count)
+	}
 	return input{
-		identities:    g.lists(ids),
-		terms:         g.lists(rest),
+		identities:    lists(ids, positions[:split]),
+		terms:         lists(rest, positions[split:]),
 		identityBound: len(ids),
 		termBound:     len(rest),
 		time:          func(i uint32) int64 { return t.facts.at(i).time },
@@ -42,9 +46,9 @@ func (t *tail) input() input {
 	}
 }
 
-// sorted returns the numbers of the terms of a class by their hashes. These are
-// uniform, so the terms are first dealt into small heaps by their top bits.
-func (t *tail) sorted(c class) []uint32 {
+// sorted returns the terms of a class by their hashes. These are uniform, so the
+// terms are first dealt into small heaps by their top bits.
+func (t *tail) sorted(c class) []hashed {
 	shift := 64 - max(1, bits.Len(uint(t.terms.len()))-6)
 	ends := make([]int, 1<<(64-shift)+1)
 	for _, x := range t.each(c) {
@@ -56,25 +60,22 @@ func (t *tail) sorted(c class) []uint32 {
 	all := make([]hashed, ends[len(ends)-1])
 	for number, x := range t.each(c) {
 		heap := &ends[x.hash>>shift]
-		all[*heap] = hashed{x.hash, number}
+		all[*heap] = hashed{x.hash, number, x.count.Load()}
 		*heap++
 	}
 	from := 0
-	numbers := make([]uint32, len(all))
 	for _, to := range ends[:len(ends)-1] { // each heap's start has moved to its end
 		slices.SortFunc(all[from:to], func(a, b hashed) int { return cmp.Compare(a.hash, b.hash) })
-		for i := from; i < to; i++ {
-			numbers[i] = all[i].number
-		}
 		from = to
 	}
-	return numbers
+	return all
 }
 
 // A hashed is a term on its way into the order of hashes.
 type hashed struct {
 	hash   uint64
 	number uint32
+	count  uint32 // of its positions
 }
 
 // each yields the terms of a class by their numbers.
@@ -92,50 +93,55 @@ func (t *tail) each(c class) iter.Seq2[uint32, *tailTerm] {
 	}
 }
 
-// A gathered has the positions of every term of a tail, one term after the other.
-type gathered struct {
-	tail      *tail
-	positions []uint32
-	ends      []uint32 // of each term's positions, by its number
-}
-
-// gather goes through the postings in the order in which they were added, which
-// is many times faster than following each term's.
-func (t *tail) gather() *gathered {
-	n := t.terms.len()
-	g := &gathered{tail: t, ends: make([]uint32, n)}
+// gather returns the positions of terms, one after the other, in the order in which
+// they are given. It goes through the postings in the order in which they were added,
+// which is many times faster than following each term's, and leaves to whoever reads
+// the positions nothing but to go ahead: a run is written in the order of hashes, in
+// which terms and postings lie all over the memory.
+func (t *tail) gather(classes ...[]hashed) []uint32 {
+	ends := make([]uint32, t.terms.len()) // of each term's positions so far, by its number
 	total := uint32(0)
-	for i := range g.ends {
-		g.ends[i] = total // its start, for now
-		total += t.terms.at(uint32(i)).count.Load()
+	for _, terms := range classes {
+		for i := range terms {
+			ends[terms[i].number] = total
+			total += terms[i].count
+		}
 	}
-	g.positions = make([]uint32, total)
+	positions := make([]uint32, total)
+	put := func(term, pos uint32) {
+		positions[ends[term]] = pos
+		ends[term]++
+	}
 	left := t.postings.len()
 	for _, chunk := range t.postings.all() {
 		for i := range min(left, chunkLen) {
-			p := &chunk[i]
-			g.put(p.term, p.pos)
+			put(chunk[i].term, chunk[i].pos)
 		}
 		left -= min(left, chunkLen)
 	}
-	for i := range uint32(n) {
-		g.put(i, t.terms.at(i).newest.Load())
+	number, n := uint32(0), uint32(t.terms.len())
+	for _, chunk := range t.terms.all() {
+		for i := 0; i < chunkLen && number < n; i++ {
+			put(number, chunk[i].newest.Load())
+			number++
+		}
 	}
-	return g
+	return positions
 }
 
-func (g *gathered) put(term, pos uint32) {
-	g.positions[g.ends[term]] = pos
-	g.ends[term]++
-}
-
-// lists yields the hash and the positions of terms.
-func (g *gathered) lists(numbers []uint32) iter.Seq2[uint64, []uint32] {
+// lists yields the hash and the positions of terms, which follow each other in
+// positions.
+func lists(terms []hashed, positions []uint32) iter.Seq2[uint64, []uint32] {
 	return func(yield func(uint64, []uint32) bool) {
-		for _, number := range numbers {
-			x := g.tail.terms.at(number)
-			list := g.positions[g.ends[number]-x.count.Load() : g.ends[number]]
-			if !yield(x.hash, slices.Compact(list)) { // a term may be repeated
+		from := 0
+		for i := range terms {
+			x := &terms[i]
+			list := positions[from : from+int(x.count)]
+			from += int(x.count)
+			if len(list) > 1 {
+				list = slices.Compact(list) // a term may be repeated
+			}
+			if !yield(x.hash, list) {
 				return
 			}
 		}

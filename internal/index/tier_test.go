@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -15,7 +16,8 @@ import (
 type tierModel struct {
 	x      *Index
 	next   engine.Position
-	writes []int // of each run that was added, how many times its entries were written
+	sizes  []int // of each run that was added, its entries
+	writes []int // and how many times they were written
 	of     map[*run][]int
 	most   int // runs at any time
 }
@@ -34,7 +36,7 @@ func (m *tierModel) add(t *testing.T, n int, policy string) {
 	r := paperRun(m.next, m.next+engine.Position(n), policy)
 	m.next = r.meta.next
 	m.of[r] = []int{len(m.writes)}
-	m.writes = append(m.writes, 1)
+	m.sizes, m.writes = append(m.sizes, n), append(m.writes, 1)
 	m.x.parts = append(m.x.parts, r)
 	for {
 		runs := m.x.mergeable()
@@ -58,44 +60,76 @@ func (m *tierModel) add(t *testing.T, n int, policy string) {
 	m.most = max(m.most, len(m.x.parts))
 }
 
+// written returns how many times an entry was written, on the average.
+func (m *tierModel) written() float64 {
+	all, total := 0, 0
+	for k, n := range m.sizes {
+		all, total = all+n, total+n*m.writes[k]
+	}
+	return float64(total) / float64(all)
+}
+
+// clone returns a model that goes on from here.
+func (m *tierModel) clone() *tierModel {
+	c := newTierModel()
+	c.next, c.x.parts = m.next, slices.Clone(m.x.parts)
+	return c
+}
+
 // TestTiers: however many runs come, and of whatever sizes, about eight of each
-// size class remain, and no entry is written more often than there are classes.
+// size class remain, and never many in all. No entry is written more often than there
+// are classes, or hardly more where the sizes are none that an index would have.
 func TestTiers(t *testing.T) {
 	rng := newRand(t)
 	for _, tt := range []struct {
 		name      string
 		runs      int
 		size      func(i int) int
-		most      int // runs
-		policies  int // stretches of one policy
+		most      int     // runs
+		written   float64 // times that an entry is written, on the average
+		policies  int     // stretches of one policy
 		wantAtEnd int
 	}{
-		{"full tails", 8 * 8 * 8 * 8, func(int) int { return 64 << 10 }, 7*4 + 1, 1, 1},
-		{"full tails, one less", 8*8*8*8 - 1, func(int) int { return 64 << 10 }, 7*4 + 1, 1, 7 * 4},
-		{"tails of an entry", 8*8*8*8 + 1, func(int) int { return 1 }, 7*4 + 1, 1, 2},
-		{"mixed", 20_000, func(int) int { return 4<<10 + rng.IntN(60<<10) }, 8 * 8, 1, 0},
+		{"full tails", 8 * 8 * 8 * 8, func(int) int { return 64 << 10 }, 7*4 + 1, 5, 1, 1},
+		{"full tails, one less", 8*8*8*8 - 1, func(int) int { return 64 << 10 }, 7*4 + 1, 4, 1, 7 * 4},
+		{"tails of an entry", 8*8*8*8 + 1, func(int) int { return 1 }, 7*4 + 1, 5, 1, 2},
+		{"mixed", 20_000, func(int) int { return 4<<10 + rng.IntN(60<<10) }, 48, 6.5, 1, 0},
 		{"mostly small", 20_000, func(i int) int {
 			if i%8 == 7 {
 				return 64 << 10
 			}
 			return 4 << 10
-		}, 8 * 8, 1, 0},
-		{"of every size", 20_000, func(int) int { return 1 << rng.IntN(17) }, 500, 1, 0}, // no index is written so
-		{"growing", 200, func(i int) int { return 1 + i*i }, 8 * 8, 1, 0},
-		{"shrinking", 200, func(i int) int { return 1 + (200-i)*(200-i) }, 8 * 8, 1, 0},
-		{"policies", 20_000, func(int) int { return 64 << 10 }, 3 * 8 * 4, 3, 0},
+		}, 45, 6, 1, 0},
+		{"sessions", 5_000, func(i int) int { // some full tails, then what is left at close
+			if i%5 == 4 {
+				return 4<<10 + rng.IntN(60<<10)
+			}
+			return 64 << 10
+		}, 48, 6.5, 1, 0},
+		{"of every size", 5_000, func(int) int { return 1 << rng.IntN(17) }, manyRuns, 6.5, 1, 0}, // no index is written so, nor as the next ones
+		{"up and up again", 5_000, func(i int) int { return 1 << (i % 17) }, manyRuns, 6.5, 1, 0},
+		{"down and down again", 5_000, func(i int) int { return 1 << (16 - i%17) }, manyRuns, 6.5, 1, 0},
+		{"seven of each up", 5_000, func(i int) int { return 1 << (3 * (i / 7 % 6)) }, manyRuns, 6.5, 1, 0},
+		{"seven of each down", 5_000, func(i int) int { return 1 << (3 * (5 - i/7%6)) }, manyRuns, 6.5, 1, 0},
+		{"large and small", 5_000, func(i int) int { return []int{1, 64 << 10}[i%2] }, 40, 6.5, 1, 0},
+		{"growing", 200, func(i int) int { return 1 + i*i }, 20, 4, 1, 0},
+		{"shrinking", 200, func(i int) int { return 1 + (200-i)*(200-i) }, 30, 4, 1, 0},
+		{"policies", 20_000, func(int) int { return 64 << 10 }, 3 * 8 * 4, 6, 3, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newTierModel()
 			for i := range tt.runs {
 				m.add(t, tt.size(i), fmt.Sprint("policy", i*tt.policies/tt.runs))
 			}
-			t.Logf("%d runs of %d entries became %d, %d at most, written %d times at most", tt.runs, m.next, len(m.x.parts), m.most, slices.Max(m.writes))
+			t.Logf("%d runs of %d entries became %d, %d at most, written %d times at most, %.2f on the average", tt.runs, m.next, len(m.x.parts), m.most, slices.Max(m.writes), m.written())
 			if m.most > tt.most || tt.wantAtEnd > 0 && len(m.x.parts) != tt.wantAtEnd {
 				t.Errorf("%d runs at the end, want %d; %d at most, want %d", len(m.x.parts), tt.wantAtEnd, m.most, tt.most)
 			}
-			if most := slices.Max(m.writes); most > 1+sizeClass(m.next) {
+			if most := slices.Max(m.writes); tt.most < manyRuns && most > 1+sizeClass(m.next) {
 				t.Errorf("an entry was written %d times in an index of class %d", most, sizeClass(m.next))
+			}
+			if n := m.written(); n > tt.written {
+				t.Errorf("an entry was written %.2f times on the average, want %.2f at most", n, tt.written)
 			}
 			at := engine.Position(0)
 			for _, p := range m.x.parts {
@@ -104,6 +138,73 @@ func TestTiers(t *testing.T) {
 					t.Fatalf("run begins at %d, want %d", first, at)
 				}
 				at = next
+			}
+		})
+	}
+}
+
+// TestTiersAdversary has somebody choose each size so that the most runs remain.
+func TestTiersAdversary(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2)) // which of those that are as good
+	m := newTierModel()
+	for range 300 {
+		size, most := 0, -1
+		for _, k := range rng.Perm(17) {
+			c := m.clone()
+			c.add(t, 1<<k, "")
+			if n := len(c.x.parts); n > most {
+				size, most = 1<<k, n
+			}
+		}
+		m.add(t, size, "")
+	}
+	t.Logf("%d entries became %d runs, %d at most, written %.2f times on the average", m.next, len(m.x.parts), m.most, m.written())
+	if m.most != manyRuns || m.written() > 7.5 {
+		t.Errorf("%d runs at most, written %.2f times on the average", m.most, m.written())
+	}
+}
+
+// TestTooMany: what is merged when there are too many runs costs the least for each
+// run less.
+func TestTooMany(t *testing.T) {
+	sized := func(sizes ...engine.Position) (all []part) {
+		at := engine.Position(0)
+		for _, n := range sizes {
+			all = append(all, paperRun(at, at+n, ""))
+			at += n
+		}
+		return all
+	}
+	same := func(n int, size engine.Position) []part { return sized(slices.Repeat([]engine.Position{size}, n)...) }
+	large := func(n int, more ...engine.Position) []engine.Position {
+		return append(slices.Repeat([]engine.Position{1000}, n), more...)
+	}
+	two := same(manyRuns, 100)
+	two = append(two, paperRun(100*manyRuns, 100*manyRuns+100, "other"))
+	for _, tt := range []struct {
+		name     string
+		parts    []part
+		from, to engine.Position // of what is merged
+	}{
+		{"none", nil, 0, 0},
+		{"a hole", []part{hole{next: 10}}, 0, 0},
+		{"as many as may be", same(manyRuns, 100), 0, 0},
+		{"one more", same(manyRuns+1, 100), 0, 100 * mergeMost},
+		{"of two policies", two, 0, 0},
+		{"a hole between", slices.Insert(same(manyRuns+1, 100), 20, part(hole{first: 2000, next: 2000})), 0, 0},
+		{"a hole before and a tail behind", append(append([]part{hole{}}, same(manyRuns+1, 100)...), &tail{first: 5700}), 0, 100 * mergeMost},
+		{"two small ones", sized(large(manyRuns-1, 10, 20)...), 1000 * (manyRuns - 1), 1000*(manyRuns-1) + 30},
+		{"a small one next to a larger one", sized(large(manyRuns-1, 400, 10)...), 1000 * (manyRuns - 1), 1000*(manyRuns-1) + 410},
+		{"too large to be merged", same(manyRuns+1, maxRunEntries/mergeAt+1), 0, 0},
+		{"as large as may be", same(manyRuns+1, maxRunEntries/mergeAt), 0, maxRunEntries},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var from, to engine.Position
+			if got := tooMany(tt.parts); len(got) > 0 {
+				from, to = got[0].meta.first, got[len(got)-1].meta.next
+			}
+			if from != tt.from || to != tt.to {
+				t.Errorf("entries from %d to %d are merged, want from %d to %d", from, to, tt.from, tt.to)
 			}
 		})
 	}

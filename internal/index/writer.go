@@ -160,7 +160,7 @@ func (w *runWriter) whole(s section, b []byte) error {
 // dictionary writes the buckets and lists of a dictionary of at most bound terms,
 // which fill adds.
 func (w *runWriter) dictionary(c class, bound int, fill func(*dictWriter) error) error {
-	d := newDictWriter(w.out, bitsFor(bound), w.n)
+	d := newDictWriter(w.out, bitsFor(uint64(bound)), w.n)
 	if c == identities {
 		w.filter = newFilter(bound)
 		d.filter = w.filter

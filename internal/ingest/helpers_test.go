@@ -57,11 +57,25 @@ func lookup(t testing.TB, name string) ingest.Format {
 	return f
 }
 
+// newReader returns a reader that knows CloudTrail's container, unless opts names
+// others.
 func newReader(t testing.TB, r io.Reader, opts *ingest.Options) *ingest.Reader {
 	t.Helper()
-	rd, err := ingest.NewReader(r, opts)
+	rd, err := ingest.NewReader(r, withRecords(opts))
 	check(t, err)
 	return rd
+}
+
+// withRecords adds CloudTrail's container to options that name none.
+func withRecords(opts *ingest.Options) *ingest.Options {
+	var o ingest.Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Containers == nil {
+		o.Containers = []string{"Records"}
+	}
+	return &o
 }
 
 // readAll returns the items of r, with memory of their own.

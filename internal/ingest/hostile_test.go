@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/annals-io/annals/internal/ingest"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // repeat is n bytes of text, over and over.
@@ -142,7 +143,7 @@ func TestFault103Duplicates(t *testing.T) {
 	if len(items) != 1 || items[0].Err != nil {
 		t.Fatalf("items: %v", show(items))
 	}
-	out, _, err := lookup(t, "cloudtrail").Map(nil, items[0].Raw)
+	out, _, err := lookup(t, "cloudtrail").Map(nil, items[0].Raw, ingest.Input{})
 	check(t, err)
 	if !bytes.Contains(out, []byte(`"b":1,"b":2`)) {
 		t.Errorf("repeated names are gone: %s", out)
@@ -159,7 +160,7 @@ func TestFault100(t *testing.T) {
 	raw := `{"eventTime":"2023-07-10T12:00:00Z","userIdentity":{"type":Q,"arn":Q,"userName":Q},"resources":[{"type":Q,"ARN":Q}],` +
 		`"eventID":Q,"eventSource":Q,"eventName":Q,"sourceIPAddress":Q,"userAgent":Q,"errorCode":Q,"errorMessage":Q,"requestID":Q}`
 	raw = strings.ReplaceAll(raw, "Q", string(quoted))
-	out, _, err := f.Map(nil, []byte(raw))
+	out, _, err := f.Map(nil, []byte(raw), ingest.Input{})
 	check(t, err)
 	var e event
 	check(t, json.Unmarshal(out, &e))
@@ -182,7 +183,7 @@ func TestFault100(t *testing.T) {
 			for _, item := range readAll(t, strings.NewReader(input), nil) {
 				errs = append(errs, item.Err)
 			}
-			_, _, err := f.Map(nil, []byte(input))
+			_, _, err := f.Map(nil, []byte(input), ingest.Input{})
 			errs = append(errs, err)
 		}
 	}
@@ -242,7 +243,7 @@ func FuzzReader(f *testing.F) {
 
 // readFuzz reads to the end and checks every item.
 func readFuzz(t *testing.T, input io.Reader, opts *ingest.Options) (shown []string, err error) {
-	r, err := ingest.NewReader(input, opts)
+	r, err := ingest.NewReader(input, withRecords(opts))
 	if err != nil {
 		return nil, err
 	}
@@ -271,40 +272,65 @@ func readFuzz(t *testing.T, input io.Reader, opts *ingest.Options) (shown []stri
 	return shown, err
 }
 
-func FuzzCloudTrail(f *testing.F) {
+// FuzzMap gives every format every value: an event holds the value whole, and is
+// JSON exactly if the value is.
+func FuzzMap(f *testing.F) {
 	seeds := []string{base + "}", base + `,"errorCode":"\u0000","resources":[{"type":"T","ARN":"r"}]} `, `{"eventID":"\ud800"}`,
-		"\t" + base + ` , "userIdentity" : { "arn" : "a" , "arn" : 1 } , "resources" : [ ] }`, `[]`, `{"event\u0049D":1}`}
+		"\t" + base + ` , "userIdentity" : { "arn" : "a" , "arn" : 1 } , "resources" : [ ] }`, `[]`, `{"event\u0049D":1}`,
+		base + `,"a":[}`, base + `,"a":1},"b":{}`, base + `,"a":"\\"}`}
 	for _, raw := range corpus(f)[:20] {
 		seeds = append(seeds, string(raw))
 	}
-	if len(seeds) < 26 {
+	seeds = append(seeds, goldenInputs(f)...)
+	if len(seeds) < 30 {
 		f.Fatal("seeds are gone")
 	}
 	for _, s := range seeds {
-		f.Add([]byte(s))
+		f.Add([]byte(s), "")
+		f.Add([]byte(s), "2023-07-10T12:00:00Z")
 	}
-	format := lookup(f, "cloudtrail")
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		out, _, err := format.Map([]byte("before"), raw)
-		out, ok := bytes.CutPrefix(out, []byte("before"))
-		if !ok || err != nil && len(out) > 0 {
-			t.Fatalf("dst became %q", out)
-		}
-		if err != nil {
-			checkPrintable(t, err)
-			return
-		}
-		var e map[string]json.RawMessage
-		if err := json.Unmarshal(out, &e); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		if !bytes.Equal(compact(t, e["data"]), compact(t, raw)) {
-			t.Errorf("data is %s, want %s", e["data"], raw)
-		}
-		for _, name := range []string{"id", "time", "type", "outcome"} {
-			if len(e[name]) < len(`"x"`) {
-				t.Errorf("no %s: %s", name, out)
-			}
+	f.Fuzz(func(t *testing.T, raw []byte, when string) {
+		for _, name := range ingest.Names() {
+			checkMap(t, lookup(t, name), raw, ingest.Input{Time: when})
 		}
 	})
+}
+
+// checkMap maps a value and checks what every format promises.
+func checkMap(t *testing.T, format ingest.Format, raw []byte, in ingest.Input) {
+	t.Helper()
+	out, notes, err := format.Map([]byte("before"), raw, in)
+	out, ok := bytes.CutPrefix(out, []byte("before"))
+	if !ok || err != nil && (len(out) > 0 || notes != ingest.Notes{}) {
+		t.Fatalf("%s: dst became %q, %+v", format.Name(), out, notes)
+	}
+	if err != nil {
+		checkPrintable(t, err)
+		return
+	}
+	if got, want := isJSON(out), isJSON(raw); got != want {
+		t.Fatalf("%s: the event is JSON: %t; its source is: %t\n%s\n%s", format.Name(), got, want, out, raw)
+	}
+	if !isJSON(raw) || format.Name() == "jsonl" || format.Name() == "cloudevents" || format.Name() == "journald" {
+		return
+	}
+	var e map[string]json.RawMessage
+	check(t, json.Unmarshal(out, &e))
+	if !bytes.Equal(compact(t, e["data"]), compact(t, raw)) {
+		t.Errorf("%s: data is %s, want %s", format.Name(), e["data"], raw)
+	}
+	for _, name := range []string{"time", "type"} {
+		if len(e[name]) < len(`"x"`) {
+			t.Errorf("%s: no %s: %s", format.Name(), name, out)
+		}
+	}
+	if _, ok := e["id"]; ok == notes.NoID {
+		t.Errorf("%s: has an id: %t, noted: %t", format.Name(), ok, !notes.NoID)
+	}
+}
+
+// isJSON reports whether text is JSON as the journal takes it, repeated names
+// apart.
+func isJSON(text []byte) bool {
+	return jsontext.Value(text).IsValid(jsontext.AllowDuplicateNames(true))
 }

@@ -31,6 +31,11 @@ type Options struct {
 	// about the memory that decoding takes. Zero means 128 MiB, the most that the
 	// zstd command decodes unasked. It may not exceed 1 GiB.
 	MaxWindowBytes int
+
+	// Containers are the names of members whose array, in an outermost object,
+	// holds the values, such as Records or items. Without names, objects are values
+	// themselves. At most 64.
+	Containers []string
 }
 
 func (o *Options) withDefaults() (Options, error) {
@@ -47,6 +52,9 @@ func (o *Options) withDefaults() (Options, error) {
 	if d.MaxWindowBytes < 1<<10 || d.MaxWindowBytes > limit {
 		return d, fmt.Errorf("MaxWindowBytes is %d, want 0 or %d to %d", d.MaxWindowBytes, 1<<10, limit)
 	}
+	if len(d.Containers) > maxContainers {
+		return d, fmt.Errorf("%d Containers, at most %d", len(d.Containers), maxContainers)
+	}
 	return d, nil
 }
 
@@ -56,6 +64,19 @@ type Item struct {
 	Offset int64  // where it starts, in bytes of the decompressed input
 	Raw    []byte // valid until the next call; if Err is set, at most its first 32 KiB
 	Err    error  // why it cannot be used; nil if Raw is one JSON value
+	Joined int    // values that follow it and are part of Raw
+}
+
+// An ItemReader reads the values of an input one after another, as [Reader] and
+// [CSVReader] do.
+type ItemReader interface {
+	// Next returns the next value, whose bytes stay valid until it is called again,
+	// or [io.EOF].
+	Next() (Item, error)
+
+	// InputBytes returns how many bytes were read of the input so far. It may be
+	// called from any goroutine.
+	InputBytes() int64
 }
 
 // A shape is what the first value says about the input.
@@ -65,7 +86,7 @@ const (
 	unknown   shape = iota
 	sequence        // values after one another
 	arrays          // arrays whose elements are the values
-	envelopes       // objects with a Records array whose elements are the values
+	envelopes       // objects with a container, an array whose elements are the values
 )
 
 // A place is where the reader stands between two values.
@@ -80,8 +101,8 @@ const (
 
 // A Reader splits a stream into JSON values. It takes, by what the stream begins
 // with, one value a line or values in any other layout after one another; arrays
-// of values; and objects with a Records array of values, as CloudTrail delivers
-// them, whose other members it skips. Arrays and envelopes are read element by
+// of values; and objects with a container, an array of values under one of the names
+// in [Options.Containers], whose other members it skips. Arrays and envelopes are read element by
 // element and may follow one another. gzip (of any number of members) and zstd
 // are decompressed; a UTF-8 byte order mark at the start is skipped.
 //
@@ -101,8 +122,9 @@ type Reader struct {
 	place place
 	ended error // what Next returns from now on
 
-	outer  scanner // of the object around the Records array
-	nested bool    // outer is in use
+	hunt   []string // names of containers
+	outer  scanner  // of the object around the container
+	nested bool     // outer is in use
 
 	some   bool // a value was good
 	spread bool // one of them spanned lines
@@ -116,21 +138,30 @@ func NewReader(r io.Reader, opts *Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	input := &counter{r: r}
-	plain, err := open(input, o.MaxWindowBytes)
+	input, win, err := openWindow(r, &o)
 	if err != nil {
 		return nil, err
 	}
-	rd := &Reader{input: input, win: newWindow(plain, o.MaxValueBytes)}
-	for rd.win.end < 3 && rd.win.fill() {
+	return &Reader{input: input, win: win, hunt: o.Containers}, nil
+}
+
+// openWindow returns a window on the plain text of r, behind a byte order mark.
+func openWindow(r io.Reader, o *Options) (*counter, window, error) {
+	input := &counter{r: r}
+	plain, err := open(input, o.MaxWindowBytes)
+	if err != nil {
+		return nil, window{}, err
 	}
-	switch head := rd.win.ahead(); {
+	win := newWindow(plain, o.MaxValueBytes)
+	for win.end < 3 && win.fill() {
+	}
+	switch head := win.ahead(); {
 	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
-		rd.win.skip(3)
+		win.skip(3)
 	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("\xfe\xff")):
-		return nil, errors.New("input is UTF-16, want UTF-8")
+		return nil, window{}, errors.New("input is UTF-16, want UTF-8")
 	}
-	return rd, nil
+	return input, win, nil
 }
 
 // InputBytes returns how many bytes were read from the underlying reader, before
@@ -202,12 +233,14 @@ func (r *Reader) mark() Item {
 func (r *Reader) value(c byte) (Item, bool, error) {
 	item := r.mark()
 	var s scanner
-	s.hunt = c == '{' && r.place == atTop && (r.shape == unknown || r.shape == envelopes)
+	if c == '{' && r.place == atTop && (r.shape == unknown || r.shape == envelopes) {
+		s.hunt = r.hunt
+	}
 	head, st, err := r.walk(&s, nil)
 	if err != nil {
 		return r.bad(item, head, err)
 	}
-	if st == records {
+	if st == entered {
 		return r.enter(s)
 	}
 	item.Raw = r.win.buf[r.win.start:r.win.pos]
@@ -255,7 +288,7 @@ func (r *Reader) walk(s *scanner, head []byte) ([]byte, status, error) {
 	}
 }
 
-// enter goes into the Records array of the object that s has read so far.
+// enter goes into the container of the object that s has read so far.
 func (r *Reader) enter(s scanner) (Item, bool, error) {
 	r.win.take()
 	r.outer, r.nested = s, true
@@ -263,7 +296,7 @@ func (r *Reader) enter(s scanner) (Item, bool, error) {
 	return Item{}, false, nil
 }
 
-// leave skips what follows the Records array in its object.
+// leave skips what follows the container in its object.
 func (r *Reader) leave() (Item, bool, error) {
 	item := r.mark()
 	_, st, err := r.walk(&r.outer, []byte{})
@@ -271,7 +304,7 @@ func (r *Reader) leave() (Item, bool, error) {
 		return r.bad(item, []byte{}, err)
 	}
 	r.win.take()
-	if st == records {
+	if st == entered {
 		r.place = atFirst
 		return Item{}, false, nil
 	}

@@ -253,7 +253,7 @@ func TestReaderTruncated(t *testing.T) {
 }
 
 func truncated(input []byte) ([]ingest.Item, error) {
-	r, err := ingest.NewReader(bytes.NewReader(input), nil)
+	r, err := ingest.NewReader(bytes.NewReader(input), withRecords(nil))
 	if err != nil {
 		return nil, err
 	}
@@ -315,6 +315,35 @@ func TestReaderReadError(t *testing.T) {
 	}
 }
 
+// TestReaderNamedContainers reads envelopes under several names, in pieces of any size.
+func TestReaderNamedContainers(t *testing.T) {
+	items, many := []string{"items", "item", "records", "Records"}, make([]string, 64)
+	many[63] = "items"
+	for name, tt := range map[string]struct {
+		containers []string
+		input      string
+		want       []string
+	}{
+		"list":         {items, `{"kind":"List","items":[1,2],"x":[0]}`, []string{"1:24 ok 1", "1:26 ok 2"}},
+		"one a line":   {items, "{\"items\":[1]}\n{\"records\":[2]}", []string{"1:10 ok 1", "2:26 ok 2"}},
+		"two in one":   {items, `{"item":[1],"Records":[2],"records":{}}`, []string{"1:9 ok 1", "1:23 ok 2"}},
+		"beginnings":   {items, `{"ite":[1],"itemss":[2],"x":{"items":[3]}}`, []string{`1:0 ok {"ite":[1],"itemss":[2],"x":{"items":[3]}}`}},
+		"none":         {[]string{}, `{"Records":[1]}`, []string{`1:0 ok {"Records":[1]}`}},
+		"most":         {many, `{"items":[1]}`, []string{"1:10 ok 1"}},
+		"no array":     {items, `{"items":{"a":[1]}}`, []string{`1:0 ok {"items":{"a":[1]}}`}},
+		"of an object": {items, `{"items":[{"items":[1]}]}`, []string{`1:10 ok {"items":[1]}`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, r := range []io.Reader{strings.NewReader(tt.input), iotest.OneByteReader(strings.NewReader(tt.input))} {
+				got := show(readAll(t, r, &ingest.Options{Containers: tt.containers}))
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
 func TestNewReaderErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		input string
@@ -326,6 +355,7 @@ func TestNewReaderErrors(t *testing.T) {
 		"gzip header":    {input: "\x1f\x8b\x08\x00", want: "gzip stream is truncated: unexpected EOF"},
 		"negative value": {opts: ingest.Options{MaxValueBytes: -1}, want: "MaxValueBytes is -1, want 0 to 1073741824"},
 		"huge value":     {opts: ingest.Options{MaxValueBytes: 1<<30 + 1}, want: "MaxValueBytes is 1073741825, want 0 to 1073741824"},
+		"containers":     {opts: ingest.Options{Containers: make([]string, 65)}, want: "65 Containers, at most 64"},
 		"tiny window":    {opts: ingest.Options{MaxWindowBytes: 1}, want: "MaxWindowBytes is 1, want 0 or 1024 to 1073741824"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -12,8 +13,10 @@ import (
 // how often the reader looks at one byte again after an error: once per level.
 const maxDepth = 128
 
-// recordsName is the member whose array holds the events of a CloudTrail file.
-const recordsName = "Records"
+var errDepth = fmt.Errorf("nested deeper than %d levels", maxDepth)
+
+// maxContainers is how many names of containers a reader looks for: a bit each.
+const maxContainers = 64
 
 // An expect is what the grammar allows next.
 type expect uint8
@@ -46,7 +49,7 @@ type status uint8
 const (
 	more    status = iota // the input ends before the value does
 	done                  // the value is complete
-	records               // the next elements are those of a Records array
+	entered               // the next elements are those of a container's array
 )
 
 // A scanner checks the grammar of one JSON value as it arrives, in pieces of any
@@ -63,12 +66,13 @@ type scanner struct {
 	inName   bool        // that string is a member name
 	number   numberState // zero if not within a number
 
-	hunt  bool // look for a Records array in the outermost object
-	match int  // bytes of recordsName that the current name has so far; -1 if it differs
+	hunt  []string // names of arrays to look for in the outermost object
+	match uint64   // bits of those that the current name has begun like so far
+	name  int      // bytes of the current name so far
 }
 
 // scan consumes b up to the end of the value, and returns how many bytes that
-// were. With eof, b is the last piece. After records, the caller reads the
+// were. With eof, b is the last piece. After entered, the caller reads the
 // array's elements and its end, and then goes on with scan behind it.
 //
 // On an error the status is more, and n is the offset of the offending byte.
@@ -94,9 +98,9 @@ func (s *scanner) scan(b []byte, eof bool) (n int, st status, err error) {
 		if i == len(b) {
 			return i, more, nil
 		}
-		if s.hunt && s.atRecords(b[i]) {
+		if s.match != 0 && s.atContainer(b[i]) {
 			s.want = wantCommaOrEnd
-			return i + 1, records, nil
+			return i + 1, entered, nil
 		}
 		size, err := s.token(b[i:], eof)
 		if err != nil || size == 0 {
@@ -106,9 +110,17 @@ func (s *scanner) scan(b []byte, eof bool) (n int, st status, err error) {
 	}
 }
 
-// atRecords reports whether c opens the array that hunt looks for.
-func (s *scanner) atRecords(c byte) bool {
-	return c == '[' && s.depth == 1 && s.want == wantValue && s.match == len(recordsName)
+// atContainer reports whether c opens an array that hunt looks for.
+func (s *scanner) atContainer(c byte) bool {
+	if c != '[' || s.depth != 1 || s.want != wantValue {
+		return false
+	}
+	for i, name := range s.hunt {
+		if s.match>>i&1 == 1 && len(name) == s.name {
+			return true
+		}
+	}
+	return false
 }
 
 // token consumes the token that starts b, of a string or number only the first
@@ -229,7 +241,7 @@ func (s *scanner) inObject() bool {
 // push enters an object (kind 1) or an array (kind 0).
 func (s *scanner) push(kind uint64, want expect) error {
 	if s.depth == maxDepth {
-		return fmt.Errorf("nested deeper than %d levels", maxDepth)
+		return errDepth
 	}
 	s.depth++
 	word, bit := s.depth/64, s.depth%64
@@ -247,9 +259,9 @@ func (s *scanner) pop() {
 }
 
 func (s *scanner) openString(name bool) {
-	s.inString, s.inName, s.match = true, name, -1
+	s.inString, s.inName, s.match, s.name = true, name, 0, 0
 	if name && s.depth == 1 {
-		s.match = 0
+		s.match = 1<<len(s.hunt) - 1
 	}
 }
 
@@ -297,17 +309,17 @@ func (s *scanner) text(b []byte, i int) (int, error) {
 	return i, nil
 }
 
-// matchName compares the next piece of a name with recordsName.
+// matchName compares the next piece of a name with those that hunt looks for.
 func (s *scanner) matchName(piece []byte) {
-	if s.match < 0 {
+	if s.match == 0 {
 		return
 	}
-	rest := recordsName[s.match:]
-	if len(piece) > len(rest) || rest[:len(piece)] != string(piece) {
-		s.match = -1
-		return
+	for i, name := range s.hunt {
+		if s.match>>i&1 == 1 && !strings.HasPrefix(name[min(s.name, len(name)):], string(piece)) {
+			s.match &^= 1 << i
+		}
 	}
-	s.match += len(piece)
+	s.name += len(piece)
 }
 
 // escapeLen returns the length of the escape that starts b, 0 if b is too short.

@@ -121,15 +121,8 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 		return nil, fmt.Errorf("%w: %d records, at most %d", engine.ErrTooLarge, len(b.Records), engine.MaxBatchRecords)
 	}
 	r := &request{reserved: b.Reserved, recs: make([]prepared, len(b.Records)), done: make(chan struct{}, 1)}
-	terms := 0
-	for i := range b.Records {
-		terms += len(b.Records[i].Terms) + 1
-	}
-	hashed := make([]uint64, 0, terms) // of all records
 	for i := range b.Records {
 		rec := &b.Records[i]
-		r.recs[i] = prepared{Record: rec, twin: -1}
-		r.recs[i].item, hashed = e.hasher.AppendItem(hashed, &rec.Facts)
 		r.bytes += len(rec.Body) + engine.MaxAssignedBytes
 		if len(rec.Tenant) > maxNameBytes || len(rec.Kind) > maxNameBytes {
 			return nil, fmt.Errorf("%w: tenant or kind of record %d has more than %d bytes", engine.ErrTooLarge, i, maxNameBytes)
@@ -137,6 +130,9 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 	}
 	if r.bytes > engine.MaxBatchBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", engine.ErrTooLarge, r.bytes, engine.MaxBatchBytes)
+	}
+	if err := InParts(len(r.recs), func(from, to int) error { r.hash(e.hasher, b.Records, from, to); return nil }); err != nil {
+		return nil, err
 	}
 	if err := r.findTwins(); err != nil {
 		return nil, err
@@ -146,18 +142,42 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 	if p.unindexed = refuseUnindexed; b.Reserved {
 		p.unindexed = skipUnindexed
 	}
+	if err := InParts(len(r.recs), func(from, to int) error { return p.prepareRecords(ctx, r.recs[from:to]) }); err != nil {
+		return nil, e.closedOr(unavailable(err))
+	}
 	for i := range r.recs {
-		if r.recs[i].twin >= 0 {
-			continue // it goes the way of the first one
-		}
-		if err := p.prepareRecord(ctx, &r.recs[i]); err != nil {
-			return nil, e.closedOr(unavailable(err))
-		}
-		if !r.recs[i].known {
+		if r.recs[i].twin < 0 && !r.recs[i].known {
 			r.fresh++
 		}
 	}
 	return r, p.expect(ctx, r, b.Expect)
+}
+
+// hash works out what the index takes of a part of the records. They share memory.
+func (r *request) hash(h *index.Hasher, records []engine.Record, from, to int) {
+	terms := 0
+	for i := from; i < to; i++ {
+		terms += len(records[i].Terms) + 1
+	}
+	hashed := make([]uint64, 0, terms)
+	for i := from; i < to; i++ {
+		r.recs[i] = prepared{Record: &records[i], twin: -1}
+		r.recs[i].item, hashed = h.AppendItem(hashed, &records[i].Facts)
+	}
+}
+
+// prepareRecords prepares records, but for those that repeat an earlier one's id: they
+// go the way of that.
+func (p *picture) prepareRecords(ctx context.Context, recs []prepared) error {
+	for i := range recs {
+		if recs[i].twin >= 0 {
+			continue
+		}
+		if err := p.prepareRecord(ctx, &recs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findTwins finds records of the batch that repeat an earlier one's id.

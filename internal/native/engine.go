@@ -31,6 +31,10 @@ type Options struct {
 	// Create makes a journal where there is none.
 	Create bool
 
+	// LockWait is how long Open waits for another process that holds the lock.
+	// Zero means two seconds; negative means not at all.
+	LockWait time.Duration
+
 	// Salvage lets a reader see what is sound in a log that was not closed, though
 	// it is not known to be durable before a writer has recovered it. For those who
 	// store it elsewhere.
@@ -85,6 +89,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.CheckpointInterval == 0 {
 		o.CheckpointInterval = time.Second
+	}
+	if o.LockWait == 0 {
+		o.LockWait = 2 * time.Second
 	}
 	if o.ScrubBytesPerSecond <= 0 {
 		o.ScrubBytesPerSecond = 16 << 20
@@ -271,11 +278,8 @@ func (e *Engine) Wait(ctx context.Context, p engine.Position) error {
 
 // Stats implements [engine.Engine].
 func (e *Engine) Stats() engine.Stats {
-	p := e.picture()
-	defer p.release()
-	v := p.log
+	v := e.published.Load().view
 	s := engine.Stats{
-		Entities:    p.entities(),
 		IndexBytes:  e.index.Size(),
 		Entries:     uint64(v.Size()),
 		LogBytes:    v.Bytes(),

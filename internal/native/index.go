@@ -24,7 +24,7 @@ func (e *Engine) openIndex(readOnly bool) error {
 	}
 	secret := e.Secret("index")
 	o := index.Options{
-		FS: e.fs, Journal: journal, Key: [16]byte(secret[:16]), Policy: e.opts.Policy, Covers: e.opts.Covers,
+		FS: yielding{e.fs, e}, Journal: journal, Key: [16]byte(secret[:16]), Policy: e.opts.Policy, Covers: e.opts.Covers,
 		TailEntries: e.opts.tailEntries, ReadOnly: readOnly, Logger: e.opts.Logger,
 	}
 	if e.index, err = index.Open(o); err != nil {
@@ -35,7 +35,7 @@ func (e *Engine) openIndex(readOnly bool) error {
 }
 
 // catchUp covers the log of a view with the index. A few entries that it lacks
-// are added now; damage among them is returned, and ends it.
+// are added now; damage among them is kept with what else is known.
 func (e *Engine) catchUp(v *wal.View) error {
 	e.index.Cover(v.Size())
 	from, to := e.index.Rest()
@@ -44,11 +44,34 @@ func (e *Engine) catchUp(v *wal.View) error {
 		return nil
 	}
 	e.index.Start(from)
-	err := e.feed(context.Background(), v, from, to, e.index.Add)
-	if err != nil {
-		e.index.Reset(to)
+	damage, err := e.addAround(v, from)
+	for _, c := range damage {
+		e.sortOut(c) // which keeps it
 	}
 	return err
+}
+
+// maxAround is how many places that cannot be read one addAround goes around: at each
+// it reads some entries again.
+const maxAround = 64
+
+// addAround adds the entries of a view from from on to the index, around those that
+// cannot be read, which it returns. If those are too many the last of them has all
+// that is left. For those who only read: what cannot be read may hide an id.
+func (e *Engine) addAround(v *wal.View, from engine.Position) (damage []*engine.CorruptError, err error) {
+	for {
+		err := e.feed(context.Background(), v, max(from, e.index.Next()), v.Size(), e.index.Add)
+		c, ok := errors.AsType[*engine.CorruptError](err)
+		if !ok {
+			return damage, err
+		}
+		damage = append(damage, c)
+		if len(damage) == maxAround {
+			e.index.Pass(v.Size())
+			return damage, nil
+		}
+		e.index.Pass(min(max(c.Next, e.index.Next()+1), v.Size()))
+	}
 }
 
 // feedStep is how many entries one worker of feed takes at a time.

@@ -40,7 +40,7 @@ func (e *Engine) inspect(c *signed, opts wal.Options) (tree merkle.Tree, looked 
 	} else if err := e.prove(r.View(), c); err != nil || len(e.damage) > 0 {
 		return tree, false, err
 	}
-	return tree, true, e.sortOut(e.catchUp(r.View()))
+	return tree, true, e.catchUp(r.View())
 }
 
 // endsAsClosed reports whether the newest segment is as long as it was when the

@@ -14,14 +14,12 @@ import (
 	"github.com/annals-io/annals/merkle"
 )
 
-// lockTries and lockWait: a verifier looks whether a writer is at work by
-// holding the lock for a moment, so a writer that finds it held looks again.
-const (
-	lockTries = 5
-	lockWait  = 20 * time.Millisecond
-)
+// lockPoll is how often a lock that is held is tried.
+const lockPoll = 20 * time.Millisecond
 
-// Open opens a journal for writing, recovering it after an unclean end.
+// Open opens a journal for writing, recovering it after an unclean end. It waits up to
+// Options.LockWait for a process that has it open: one that reads it has it for as
+// long as opening takes, a verifier for a moment.
 //
 // A journal that is damaged in what was acknowledged opens too, for reading:
 // Damage says what is wrong, and appends are refused with it.
@@ -30,7 +28,7 @@ const (
 // *engine.CorruptError where not even reading is possible.
 func Open(opts Options) (*Engine, error) {
 	e := newEngine(opts)
-	lock, err := takeLock(e.fs, e.opts.Create)
+	lock, err := takeLock(e.fs, e.opts.Create, e.opts.LockWait)
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +62,9 @@ func newEngine(opts Options) *Engine {
 	return e
 }
 
-// takeLock takes the writer's lock. Without create it makes no file where there
-// is no journal.
-func takeLock(fsys durable.FS, create bool) (io.Closer, error) {
+// takeLock takes the writer's lock, for which it waits. Without create it makes no
+// file where there is no journal.
+func takeLock(fsys durable.FS, create bool, wait time.Duration) (io.Closer, error) {
 	if !create {
 		if _, ok, err := readIdentity(fsys); err != nil {
 			return nil, err
@@ -74,7 +72,7 @@ func takeLock(fsys durable.FS, create bool) (io.Closer, error) {
 			return nil, ErrNoJournal
 		}
 	}
-	for try := 1; ; try++ {
+	for ; ; wait -= lockPoll {
 		lock, err := fsys.Lock(lockName)
 		if err == nil {
 			return lock, nil
@@ -82,10 +80,10 @@ func takeLock(fsys durable.FS, create bool) (io.Closer, error) {
 		if !errors.Is(err, durable.ErrLocked) {
 			return nil, fmt.Errorf("take lock: %w", err)
 		}
-		if try == lockTries {
+		if wait <= 0 {
 			return nil, engine.ErrLocked
 		}
-		time.Sleep(lockWait)
+		time.Sleep(min(wait, lockPoll))
 	}
 }
 
@@ -264,7 +262,7 @@ func (e *Engine) openDamaged(opts wal.Options, live bool) error {
 	if err := e.openIndex(true); err != nil {
 		return err
 	}
-	if err := e.sortOut(e.catchUp(r.View())); err != nil {
+	if err := e.catchUp(r.View()); err != nil {
 		return err
 	}
 	e.damage = appendNew(nil, e.damage)

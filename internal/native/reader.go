@@ -1,7 +1,6 @@
 package native
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"time"
@@ -93,14 +92,10 @@ func (e *Engine) pollLoop() {
 	}
 }
 
-// take adds the new entries of a view to the index. Where it cannot, the index has
-// a hole, and whoever reads that is told.
+// take adds the new entries of a view to the index. Where one cannot be read the
+// index has a hole, and whoever comes to that is told.
 func (e *Engine) take(from engine.Position, v *wal.View) error {
-	err := e.feed(context.Background(), v, max(from, e.index.Next()), v.Size(), e.index.Add)
-	if isCorrupt(err) {
-		e.index.Reset(v.Size())
-		err = nil
-	}
+	_, err := e.addAround(v, from)
 	if err == nil {
 		e.refreshIndex()
 	}

@@ -3,9 +3,7 @@ package native
 import (
 	"context"
 	"iter"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/annals-io/annals/engine"
 	"github.com/annals-io/annals/internal/index"
@@ -131,68 +129,4 @@ func (e *Engine) Estimate(_ context.Context, q engine.Query) (engine.Estimate, e
 	p := e.picture()
 	defer p.release()
 	return p.index.Estimate(&q, p.log.Size())
-}
-
-// Kinds implements [engine.Engine].
-func (e *Engine) Kinds(ctx context.Context) ([]engine.KindCount, error) {
-	if e.isClosed() {
-		return nil, engine.ErrClosed
-	}
-	p := e.picture()
-	defer p.release()
-	counts := make(map[engine.KindCount]uint64)
-	add := func(k engine.KindCount) {
-		n := k.Count
-		k.Count = 0
-		counts[k] += n
-	}
-	for _, span := range p.index.Kinds(p.log.Size(), add) {
-		err := p.facts(ctx, span, func(f *engine.Facts, _ engine.Sequence) {
-			add(engine.KindCount{Tenant: strings.Clone(f.Tenant), Kind: strings.Clone(f.Kind), Count: 1})
-		})
-		if err != nil {
-			return nil, e.closedOr(err)
-		}
-	}
-	kinds := slices.SortedFunc(maps.Keys(counts), func(a, b engine.KindCount) int {
-		if c := strings.Compare(a.Tenant, b.Tenant); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Kind, b.Kind)
-	})
-	for i := range kinds {
-		kinds[i].Count = counts[kinds[i]]
-	}
-	return kinds, nil
-}
-
-// facts reads the readable entries of a span that the index does not know.
-func (p *picture) facts(ctx context.Context, span index.Span, each func(f *engine.Facts, seq engine.Sequence)) error {
-	var f engine.Facts
-	for raw, err := range p.log.Scan(ctx, span.From, span.To) {
-		if isCorrupt(err) {
-			continue // whoever reads it is told
-		}
-		if err != nil {
-			return err
-		}
-		a, err := engine.ParseAssigned(raw.Bytes)
-		if err == nil && p.opts.Describe(&f, raw.Bytes) == nil {
-			each(&f, a.Sequence)
-		}
-	}
-	return nil
-}
-
-// entities counts the entities that have a sequence.
-func (p *picture) entities() uint64 {
-	n, unknown := p.index.Entities(p.log.Size())
-	for _, span := range unknown {
-		p.facts(context.Background(), span, func(_ *engine.Facts, seq engine.Sequence) {
-			if seq == 1 {
-				n++
-			}
-		})
-	}
-	return n
 }

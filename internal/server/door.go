@@ -42,9 +42,6 @@ func (d *door) leave() {
 	}
 }
 
-// isClosed reports whether the door is closed.
-func (d *door) isClosed() bool { return d.open.Err() != nil }
-
 // close closes the door and waits until nobody is inside.
 func (d *door) close(ctx context.Context) error {
 	d.mu.Lock()

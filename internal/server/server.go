@@ -75,6 +75,7 @@ type Server struct {
 	requests atomic.Uint64 // that were given an id
 	memory   budget        // of bodies
 	streams  budget        // that are open
+	frames   frames        // of subscribers
 	exports  budget        // that run
 	limiter  atomic.Pointer[limiter]
 	audit    auditor

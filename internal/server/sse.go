@@ -22,6 +22,7 @@ type subscriber struct {
 	ctx      context.Context
 	follower *annals.Follower
 	control  *http.ResponseController
+	query    string // as others have it that want the same; "" if that cannot be told
 	out      []byte
 }
 
@@ -42,6 +43,10 @@ func getStream(x *exchange) error {
 	ctx, cancel := x.streamContext()
 	defer cancel()
 	s := &subscriber{x: x, ctx: ctx, follower: f, control: http.NewResponseController(x.w)}
+	if s.query = channelKey(x.query, tenants); s.query != "" {
+		x.server.frames.join(s.query)
+		defer x.server.frames.leave(s.query)
+	}
 	_ = s.control.SetReadDeadline(noDeadline)
 	h := x.w.Header()
 	h["Content-Type"] = []string{"text/event-stream"}
@@ -77,16 +82,14 @@ func (x *exchange) streamStart() (annals.Position, error) {
 
 // run sends until the subscriber leaves or the server drains.
 func (s *subscriber) run() error {
-	s.out = append(s.out, ": stream of entries\n\n"...)
+	if err := s.send([]byte(": stream of entries\n\n")); err != nil {
+		return err
+	}
 	for {
-		if err := s.send(); err != nil {
-			return err
-		}
-		more, err := s.collect()
-		if err == nil && !more {
-			err = s.wait()
-		}
+		err := s.next()
 		switch {
+		case errors.Is(err, errLeft):
+			return err
 		case s.x.r.Context().Err() != nil, context.Cause(s.ctx) == errDraining:
 			return nil // which a client takes for a reason to come back
 		case context.Cause(s.ctx) == access.ErrUnauthenticated:
@@ -97,22 +100,66 @@ func (s *subscriber) run() error {
 	}
 }
 
-// collect takes entries up to the size of a frame. It reports whether there may be more.
-func (s *subscriber) collect() (more bool, err error) {
+// next sends the next frame, or waits for what it could have.
+func (s *subscriber) next() error {
+	f, err := s.frame()
+	switch {
+	case err != nil:
+		return err
+	case len(f.text) > 0:
+		return s.send(f.text)
+	case f.from < f.next:
+		return nil // there was nothing for this subscriber
+	}
+	return s.wait()
+}
+
+// frame returns the frame that begins where the subscriber is, which others may have
+// made, and goes behind it.
+func (s *subscriber) frame() (*frame, error) {
+	if s.query == "" {
+		return s.collect(s.out[:0])
+	}
+	key := frameKey{s.query, s.follower.Position()}
+	f, wanted := s.x.server.frames.find(key)
+	if f != nil {
+		s.follower.Seek(f.next)
+		return f, nil
+	}
+	if !wanted {
+		return s.collect(s.out[:0])
+	}
+	f, err := s.collect(nil)
+	s.out = nil // it is shared
+	if err == nil && f.from < f.next {
+		s.x.server.frames.keep(key, f)
+	}
+	return f, err
+}
+
+// collect makes a frame in buf.
+func (s *subscriber) collect(buf []byte) (*frame, error) {
+	f := &frame{from: s.follower.Position()}
+	if s.out = buf; cap(buf) > keptBytes {
+		s.out = nil // it had a large entry
+	}
 	for e, err := range s.follower.Available(s.ctx) {
 		if c, ok := errors.AsType[*annals.CorruptError](err); ok {
 			s.damage(c)
 			continue
 		}
 		if err != nil {
-			return false, err
+			return f, err
 		}
-		s.entry(&e)
-		if len(s.out) >= frameBytes {
-			return true, nil
+		if s.out == nil {
+			s.out = make([]byte, 0, frameBytes+frameBytes/8)
+		}
+		if s.entry(&e); len(s.out) >= frameBytes {
+			break
 		}
 	}
-	return len(s.out) > 0, nil
+	f.next, f.text = s.follower.Position(), s.out
+	return f, nil
 }
 
 // entry adds an entry. Its text has no line break, since it is canonical JSON.
@@ -135,22 +182,15 @@ func (s *subscriber) wait() error {
 	defer cancel()
 	err := s.follower.Wait(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() == nil {
-		s.out = append(s.out, ": alive\n\n"...)
-		return nil
+		return s.send([]byte(": alive\n\n"))
 	}
 	return err
 }
 
-// send sends what was collected.
-func (s *subscriber) send() error {
-	if len(s.out) == 0 {
-		return nil
-	}
+// send sends a piece of the stream.
+func (s *subscriber) send(text []byte) error {
 	_ = s.control.SetWriteDeadline(time.Now().Add(answerTimeout))
-	_, err := s.x.w.Write(s.out)
-	if s.out = s.out[:0]; cap(s.out) > 2*frameBytes {
-		s.out = nil // it had a large entry
-	}
+	_, err := s.x.w.Write(text)
 	if err == nil {
 		err = s.control.Flush()
 	}
@@ -161,8 +201,6 @@ func (s *subscriber) send() error {
 func (s *subscriber) end(err error) error {
 	p := problemOf(err)
 	s.x.logFailure(p, err)
-	s.out = append(s.out, "event: problem\ndata: "...)
-	s.out = p.appendJSON(s.out, s.x.r.URL.EscapedPath(), s.x.id)
-	s.out = append(s.out, "\n\n"...)
-	return s.send()
+	text := p.appendJSON([]byte("event: problem\ndata: "), s.x.r.URL.EscapedPath(), s.x.id)
+	return s.send(append(text, "\n\n"...))
 }

@@ -60,10 +60,14 @@ func TestFault61StalledReaders(t *testing.T) {
 	before := heapBytes()
 	var full, gone sync.WaitGroup
 	cut := make(chan struct{})
-	for range readers {
+	for i := range readers {
 		full.Add(1)
+		query := "?from=0"
+		if i%2 == 0 {
+			query += "&q=-type:none" // which is not shared
+		}
 		w := &stalledWriter{make(http.Header), 5, &full, cut}
-		r := httptest.NewRequest("GET", "/api/v1/audit/events/stream?from=0", nil)
+		r := httptest.NewRequest("GET", "/api/v1/audit/events/stream"+query, nil)
 		gone.Go(func() { s.stallLoop(w, r) })
 	}
 	full.Wait()

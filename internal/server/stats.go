@@ -9,8 +9,9 @@ import (
 
 // tenantStats are the figures of some tenants: all that they may know of the journal.
 type tenantStats struct {
-	Events uint64            `json:"events"`
-	ByType map[string]uint64 `json:"by_type"`
+	Events     uint64            `json:"events"`
+	ByType     map[string]uint64 `json:"by_type"`
+	OtherTypes uint64            `json:"other_types"` // events whose types by_type leaves out
 }
 
 // A statsAnswer is what a request may know of the journal's figures.
@@ -38,7 +39,8 @@ func (x *exchange) stats() (s statsAnswer, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.tenants.ByType, err = j.CountByType(ctx, tenants...)
+	s.tenants.ByType, s.tenants.OtherTypes, err = j.CountByType(ctx, tenants...)
+	s.tenants.Events = s.tenants.OtherTypes
 	for _, n := range s.tenants.ByType {
 		s.tenants.Events += n
 	}

@@ -26,6 +26,11 @@ type View struct {
 // Size returns the number of entries, unreadable ones included.
 func (v *View) Size() engine.Position { return v.size }
 
+// Yield closes half of the files that are kept open for reading if err says that there
+// are too many in the process, or in the system. It reports whether it does say so:
+// then it is worth another try.
+func (v *View) Yield(err error) bool { return v.store.yield(err) }
+
 // Segments returns how many files hold the log.
 func (v *View) Segments() int { return len(v.segments) }
 
