@@ -145,6 +145,31 @@ func TestRemoteRefused(t *testing.T) {
 	s.stop(syscall.SIGTERM)
 }
 
+// TestRemoteImportUnread imports with a token that may append and not read.
+func TestRemoteImportUnread(t *testing.T) {
+	dir := t.TempDir()
+	s := startServe(t, filepath.Join(dir, "journal"))
+	var made newTokenReport
+	check(t, json.Unmarshal([]byte(runOK(t, "", "token", "create", "--data", s.Data, "--permissions", "append", "--tenant", "default")), &made))
+	s.token = made.Token
+	for status := 0; status != 200; { // as soon as the server reads the folder
+		status, _ = s.do("GET", limitsPath, "")
+	}
+	rejects := filepath.Join(dir, "rejects")
+	args := []string{"import", "--url", s.URL, "--token", made.Token, "--format", "jsonl", "--rejects", rejects}
+	runOK(t, lines(20), args...)
+	got := runBoth(t, lines(30)+`{"id":"e1","type":"other"}`+"\n", args...)
+	if !strings.Contains(got, "exit status 2") || !strings.Contains(got, `{"imported":10,"duplicates":20,"rejected":1,`) {
+		t.Errorf("the import says %s", got)
+	}
+	text, err := os.ReadFile(rejects)
+	check(t, err)
+	if !strings.Contains(string(text), "taken by other content") {
+		t.Errorf("the file of rejects is %s", text)
+	}
+	s.stop(syscall.SIGTERM)
+}
+
 // TestRemoteFollow follows a server until the command is interrupted.
 func TestRemoteFollow(t *testing.T) {
 	s := startServe(t, filepath.Join(t.TempDir(), "journal"), "--insecure-no-auth")
