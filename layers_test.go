@@ -31,7 +31,7 @@ var guardLayers = [][]string{
 	{"engine/enginetest", "internal/native", "postgres"},
 	{"."},
 	{"internal/access", "internal/export"},
-	{"client", "outbox", "sink", "capture", "annalstest", "internal/server", "internal/ui", "internal/simtest"},
+	{"client", "client/slogaudit", "outbox", "sink", "capture", "annalstest", "internal/server", "internal/ui", "internal/simtest"},
 	{"sink/..."},
 	{"bench"},
 	{"cmd/...", "scripts/...", "examples/..."},
@@ -43,7 +43,7 @@ var guardTestSupport = []string{"engine/enginetest", "annalstest", "internal/sim
 // guardLight holds the packages that must not link anything of guardHeavy, not
 // even through another package of this module: importers of the library pay for it.
 var (
-	guardLight = []string{".", "merkle", "engine", "client", "outbox"}
+	guardLight = []string{".", "merkle", "engine", "client", "client/slogaudit", "outbox"}
 	guardHeavy = []string{
 		"cloud.google.com/go", "github.com/apache/iceberg-go", "github.com/aws", "github.com/Azure",
 		"github.com/coreos/go-oidc", "github.com/parquet-go", "github.com/schollz/progressbar",

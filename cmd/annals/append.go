@@ -24,7 +24,8 @@ func newAppend(e *env) *cobra.Command {
 			"on stable storage. The first bad value ends the command; what has a receipt stays.\n\n" +
 			"Give events an id: then a repeated command adds nothing twice.",
 		Example: "  echo '{\"type\":\"order.placed\",\"entity\":{\"type\":\"order\",\"id\":\"1001\"}}' | annals append --data ./journal\n" +
-			"  annals append --data ./journal < events.ndjson",
+			"  annals append --data ./journal < events.ndjson\n" +
+			"  annals append --url https://annals.example.com --token-file token < events.ndjson",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: e.action(func(ctx context.Context, _ []string) error {
@@ -33,7 +34,7 @@ func newAppend(e *env) *cobra.Command {
 	}
 	e.tenantFlag(c, "owner of events that name none; default "+annals.DefaultTenant)
 	e.indexDataFlag(c)
-	return c
+	return e.serverFlags(c)
 }
 
 // append appends what standard input holds, value by value.
@@ -44,7 +45,7 @@ func (e *env) append(ctx context.Context) error {
 	if err := e.checkTenant(); err != nil {
 		return err
 	}
-	j, err := e.openWriter()
+	j, err := e.openTarget()
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (e *env) checkTenant() error {
 
 // appendNext appends the next value and prints its receipts. A signal is heeded
 // between values: what has begun gets its receipt.
-func (e *env) appendNext(ctx context.Context, j *annals.Journal, d *annals.Decoder) error {
+func (e *env) appendNext(ctx context.Context, j target, d *annals.Decoder) error {
 	text, err := d.Next()
 	switch {
 	case stopped(ctx) != nil:

@@ -21,7 +21,7 @@ type checkpointReport struct {
 }
 
 func newCheckpoint(e *env) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "checkpoint",
 		Short: "Print the signed root of the hash tree",
 		Long: "Print a signed checkpoint of all entries, a C2SP note, making one if needed. Keep it\n" +
@@ -33,6 +33,7 @@ func newCheckpoint(e *env) *cobra.Command {
 			return e.checkpoint(ctx)
 		}),
 	}
+	return e.serverFlags(c)
 }
 
 // checkpoint prints the newest checkpoint.
@@ -41,7 +42,7 @@ func (e *env) checkpoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.read(func(j *annals.Journal) error {
+	return e.read(func(j source) error {
 		note, err := j.Checkpoint(ctx)
 		if errors.Is(err, annals.ErrNotFound) {
 			return fmt.Errorf("no checkpoint has been made: %w", err)

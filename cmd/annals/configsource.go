@@ -18,7 +18,7 @@ import (
 const configName = "annals.yaml"
 
 // maxConfigBytes bounds that file.
-const maxConfigBytes = 1 << 20
+const maxConfigBytes = 64 << 10
 
 // settingKey returns the key of a setting in files.
 func settingKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
@@ -166,7 +166,7 @@ func nearSetting(key string, known *pflag.FlagSet) string {
 }
 
 // otherVariables are the environment variables of other commands.
-var otherVariables = []string{"ANNALS_CONFIG", "ANNALS_OUTPUT", "ANNALS_TENANT", "ANNALS_URL", "ANNALS_TOKEN"}
+var otherVariables = []string{"ANNALS_CONFIG", "ANNALS_OUTPUT", "ANNALS_TENANT", "ANNALS_URL", "ANNALS_TOKEN", "ANNALS_TOKEN_FILE"}
 
 // strangeVariables returns the variables that look like settings and are none. Those that
 // Kubernetes sets for a service named annals are left out.

@@ -32,6 +32,7 @@ type env struct {
 
 	// Set by flags and the environment.
 	dir, output, tenant, indexData string
+	remote                         remote
 	asked                          bool // output was asked for by its flag
 
 	// Set while the command runs.

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/client"
 	"github.com/annals-io/annals/internal/query"
 	"github.com/spf13/cobra"
 )
@@ -159,7 +160,7 @@ func isConflict(err error) bool {
 // isUnavailable reports whether the same call may succeed later.
 func isUnavailable(err error) bool {
 	for _, target := range []error{
-		annals.ErrUnknown, annals.ErrFailed, annals.ErrUnavailable, annals.ErrLocked,
+		annals.ErrUnknown, annals.ErrFailed, annals.ErrUnavailable, annals.ErrLocked, client.ErrRateLimited,
 	} {
 		if errors.Is(err, target) {
 			return true
@@ -231,6 +232,9 @@ func hintOf(err error) string {
 	}
 	if c, ok := errors.AsType[*annals.ConflictError](err); ok && c.ID != "" {
 		return "an id keeps its first content; give other content another id"
+	}
+	if hint := serverHint(err); hint != "" {
+		return hint
 	}
 	for _, known := range []struct {
 		is   bool

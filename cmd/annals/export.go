@@ -96,7 +96,7 @@ func newExport(e *env) *cobra.Command {
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(exportFormats, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("redact", cobra.NoFileCompletions)
 	_ = c.MarkFlagFilename("templates", "json")
-	return c
+	return e.serverFlags(c)
 }
 
 // check refuses what does not go together.
@@ -138,7 +138,11 @@ func (e *env) export(ctx context.Context, q annals.Query, x export) error {
 	if err != nil {
 		return err
 	}
-	return e.readBeside(func(j *annals.Journal) error {
+	if e.isRemote() {
+		return e.exportServer(ctx, q, all, newWriter)
+	}
+	return e.readBeside(func(from source) error {
+		j := from.(*annals.Journal) // no server
 		out := newWriter()
 		bar := e.exportProgress(j, &x, q.Order)
 		defer bar.bar.end()

@@ -29,7 +29,7 @@ func newGet(e *env) *cobra.Command {
 		}),
 	}
 	e.tenantFlag(c, "owner of the event; default "+annals.DefaultTenant)
-	return c
+	return e.serverFlags(c)
 }
 
 // get prints the entry with an id.
@@ -38,14 +38,11 @@ func (e *env) get(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	tenant := e.tenant
-	if tenant == "" {
-		tenant = annals.DefaultTenant
-	}
-	return e.readBeside(func(j *annals.Journal) error {
+	tenant := e.ownTenant()
+	return e.readBeside(func(j source) error {
 		x, err := j.GetTenant(ctx, tenant, id)
 		if errors.Is(err, annals.ErrNotFound) {
-			return hinted(fmt.Errorf("tenant %s has no event with id %q: %w", tenant, id, err), "ids belong to a tenant; --tenant names another")
+			return hinted(fmt.Errorf("%s has no event with id %q: %w", tenantText(tenant), id, err), "ids belong to a tenant; --tenant names another")
 		}
 		if err != nil {
 			return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +54,7 @@ func newHistory(e *env) *cobra.Command {
 	orderFlag(c, &order, "asc")
 	e.tenantFlag(c, "owner of the entity; default "+annals.DefaultTenant)
 	_ = c.RegisterFlagCompletionFunc("field", cobra.NoFileCompletions)
-	return c
+	return e.serverFlags(c)
 }
 
 // checkHistory refuses what no history has. Sequences begin with 1.
@@ -77,10 +76,10 @@ func (e *env) history(ctx context.Context, entity annals.Entity, h annals.Histor
 	if err != nil {
 		return err
 	}
-	if h.Tenant = cmp.Or(e.tenant, annals.DefaultTenant); h.Tenant == "*" {
+	if h.Tenant = e.ownTenant(); h.Tenant == "*" {
 		return hinted(usagef("a history is of one tenant, not of all"), "annals query 'entity_id:%s' looks in all tenants", quoteID(entity.ID))
 	}
-	return e.readBeside(func(j *annals.Journal) error {
+	return e.readBeside(func(j source) error {
 		out := e.entryWriter(form)
 		if form == formTable {
 			t := out.(*tableWriter)
@@ -133,7 +132,7 @@ func (e *env) copyHistory(ctx context.Context, entries iter.Seq2[annals.Entry, e
 
 // checkEntity returns an error if a tenant has no such entity, and otherwise notes
 // that nothing of its history was asked for.
-func (e *env) checkEntity(ctx context.Context, j *annals.Journal, entity annals.Entity, tenant string) error {
+func (e *env) checkEntity(ctx context.Context, j source, entity annals.Entity, tenant string) error {
 	for x, err := range j.History(ctx, entity, annals.HistoryOptions{Tenant: tenant, Descending: true}) {
 		if err != nil {
 			if err = e.passDamage(err); err != nil {
@@ -144,7 +143,7 @@ func (e *env) checkEntity(ctx context.Context, j *annals.Journal, entity annals.
 		e.note("nothing of %s was asked for; its last sequence is %d", entityText(entity), x.Sequence)
 		return nil
 	}
-	err := fmt.Errorf("tenant %s has no entity of type %q with id %q: %w", tenant, entity.Type, entity.ID, annals.ErrNotFound)
+	err := fmt.Errorf("%s has no entity of type %q with id %q: %w", tenantText(tenant), entity.Type, entity.ID, annals.ErrNotFound)
 	return hinted(err, "annals query 'entity_id:%s' looks for the id in all types and tenants; --tenant names another", quoteID(entity.ID))
 }
 

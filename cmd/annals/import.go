@@ -106,6 +106,7 @@ func newImport(e *env) *cobra.Command {
 	c.Flag("check").NoOptDefVal = "5"
 	e.tenantFlag(c, "owner of events that name none; default "+annals.DefaultTenant)
 	e.indexDataFlag(c)
+	e.serverFlags(c)
 	c.MarkFlagsMutuallyExclusive("format", "mapping")
 	c.MarkFlagsOneRequired("format", "mapping")
 	_ = c.MarkFlagFilename("mapping", "yaml", "yml")
@@ -194,7 +195,7 @@ func (e *env) importFiles(ctx context.Context, x *importing, args []string) erro
 
 // runImport imports files, and reports what it did.
 func (e *env) runImport(ctx context.Context, x *importing, files []*importFile, form string) error {
-	j, err := e.openWriter()
+	j, err := e.openTarget()
 	if err != nil {
 		return err
 	}

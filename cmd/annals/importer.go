@@ -18,7 +18,7 @@ type importer struct {
 	// These never change while it runs.
 	env     *env
 	x       *importing
-	journal *annals.Journal
+	journal target
 	parsing *parsing
 	files   chan *importFile // that no lane has begun
 	cancel  context.CancelCauseFunc
@@ -34,7 +34,7 @@ type importer struct {
 	err     error  // the first of a lane
 }
 
-func newImporter(e *env, x *importing, j *annals.Journal, bar progress) *importer {
+func newImporter(e *env, x *importing, j target, bar progress) *importer {
 	return &importer{env: e, x: x, journal: j, rejects: rejectsFile{name: x.rejects}, bar: bar}
 }
 
@@ -252,17 +252,18 @@ func (l *lane) append(ctx context.Context, c *chunk, lines []*line) error {
 // repeats reports whether entries that follow each other in the journal are the
 // events of lines, as after an import that was stopped or is repeated. Reading them
 // takes a fraction of what appending duplicates does. If they are, it counts them;
-// errors are for append to meet.
+// errors are for append to meet. A server is not asked: it may not let everybody read.
 func (l *lane) repeats(ctx context.Context, lines []*line) bool {
-	if len(lines) == 0 {
+	j, local := l.journal.(*annals.Journal)
+	if !local || len(lines) == 0 {
 		return false
 	}
-	first, err := l.journal.GetTenant(ctx, l.tenantOf(&lines[0].event), lines[0].event.ID())
+	first, err := j.GetTenant(ctx, l.tenantOf(&lines[0].event), lines[0].event.ID())
 	if err != nil {
 		return false
 	}
 	n := 0
-	for entry, err := range l.journal.Scan(ctx, first.Position, first.Position+annals.Position(len(lines))) {
+	for entry, err := range j.Scan(ctx, first.Position, first.Position+annals.Position(len(lines))) {
 		if err != nil || !l.isEntry(&entry, &lines[n].event) {
 			return false
 		}
@@ -280,12 +281,13 @@ func (l *lane) repeats(ctx context.Context, lines []*line) bool {
 // isEntry reports whether an entry is that of an event.
 func (l *lane) isEntry(entry *annals.Entry, e *annals.Encoded) bool {
 	stored, err := annals.ParseOptions{DropAssigned: true}.ParseEvent(entry.JSON)
-	return err == nil && stored.ID() == e.ID() && stored.Tenant() == l.tenantOf(e) && isRetry(&stored, e)
+	tenant := l.tenantOf(e)
+	return err == nil && stored.ID() == e.ID() && (tenant == "" || stored.Tenant() == tenant) && isRetry(&stored, e)
 }
 
-// tenantOf returns the tenant that an event belongs to.
+// tenantOf returns the tenant that an event belongs to, "" if it is that of a token.
 func (l *lane) tenantOf(e *annals.Encoded) string {
-	return cmp.Or(e.Tenant(), l.env.tenant, annals.DefaultTenant)
+	return cmp.Or(e.Tenant(), l.env.ownTenant())
 }
 
 // count adds a line that is in the journal to the report.

@@ -98,13 +98,16 @@ func reopen(j *annals.Journal, dir string, opts *annals.Options) (*annals.Journa
 
 // read opens the journal, lets do read, and closes it. Damage that was met makes
 // the result an error.
-func (e *env) read(do func(*annals.Journal) error) error { return e.readFrom(false, do) }
+func (e *env) read(do func(source) error) error { return e.readFrom(false, do) }
 
 // readBeside is read for what takes as long as the reader of standard output
 // likes, so that writers are not kept away. Opening takes twice the time.
-func (e *env) readBeside(do func(*annals.Journal) error) error { return e.readFrom(true, do) }
+func (e *env) readBeside(do func(source) error) error { return e.readFrom(true, do) }
 
-func (e *env) readFrom(beside bool, do func(*annals.Journal) error) error {
+func (e *env) readFrom(beside bool, do func(source) error) error {
+	if e.isRemote() {
+		return e.readServer(do)
+	}
 	j, err := e.openReader(beside)
 	if err != nil {
 		return err

@@ -42,6 +42,11 @@ func newQuery(e *env) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if p.budget > 0 {
+			if err := e.localOnly("budget"); err != nil {
+				return err
+			}
+		}
 		if p.explain {
 			return e.explain(ctx, q)
 		}
@@ -55,7 +60,7 @@ func newQuery(e *env) *cobra.Command {
 	f.IntVar(&p.budget, "budget", 0, "most entries to examine; default no limit")
 	f.BoolVar(&p.explain, "explain", false, "say how the search is made, and do not make it")
 	orderFlag(c, &s.order, "desc, but asc for a correlation_id")
-	return c
+	return e.serverFlags(c)
 }
 
 // check refuses numbers that mean nothing.
@@ -78,7 +83,11 @@ func (e *env) explain(ctx context.Context, q annals.Query) error {
 	if _, err := e.form(formTable); err != nil {
 		return err
 	}
-	return e.read(func(j *annals.Journal) error {
+	if err := e.localOnly("explain"); err != nil {
+		return err
+	}
+	return e.read(func(from source) error {
+		j := from.(*annals.Journal) // no server
 		text, err := j.Explain(ctx, q)
 		if err == nil {
 			_, err = io.WriteString(e.stdout, printableLines(text))
@@ -93,7 +102,7 @@ func (e *env) query(ctx context.Context, q annals.Query, p paging) error {
 	if err != nil {
 		return err
 	}
-	return e.readBeside(func(j *annals.Journal) error {
+	return e.readBeside(func(j source) error {
 		a := answer{out: e.entryWriter(form)}
 		if err := a.pages(ctx, e, j, q, p); err != nil {
 			return err
@@ -120,7 +129,7 @@ type answer struct {
 }
 
 // pages writes as many pages of a search as it takes.
-func (a *answer) pages(ctx context.Context, e *env, j *annals.Journal, q annals.Query, p paging) error {
+func (a *answer) pages(ctx context.Context, e *env, j source, q annals.Query, p paging) error {
 	q.Cursor, q.Offset, q.Total = p.cursor, p.offset, p.total
 	for left := p.limit; ; q.Offset = 0 {
 		q.Limit, q.Budget = min(left, annals.MaxPage), -1

@@ -20,8 +20,10 @@ const (
 const rootLong = `annals keeps a journal of record: an append-only, tamper-evident store of events.
 
 A journal is a directory; --data or ANNALS_DATA says which one. append and import
-make a missing journal, every other command refuses. Output is a table for a
-terminal and JSON for everything else; --output or ANNALS_OUTPUT chooses.
+make a missing journal, every other command refuses. With --url or ANNALS_URL, and
+--token-file or ANNALS_TOKEN, commands that append and read use a server instead.
+Output is a table for a terminal and JSON for everything else; --output or
+ANNALS_OUTPUT chooses.
 
 Exit status: 0 done, 1 error or not found, 2 bad input or usage, 3 damage or
 failed verification, 4 conflict, 5 unavailable: repeat with the same ids.`
@@ -71,7 +73,7 @@ func addGroup(root *cobra.Command, group string, commands ...*cobra.Command) {
 // command has begun.
 func (e *env) action(do func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		for _, name := range []string{"data", "output", "tenant", "index-data"} {
+		for _, name := range []string{"data", "output", "tenant", "index-data", "url", "token", "token-file", "insecure-http"} {
 			f := c.Flags().Lookup(name)
 			variable := "ANNALS_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 			value := e.getenv(variable)
@@ -84,6 +86,9 @@ func (e *env) action(do func(ctx context.Context, args []string) error) func(*co
 		}
 		e.asked = c.Flags().Changed("output")
 		e.started = true
+		if err := e.choose(c); err != nil {
+			return err
+		}
 		return do(c.Context(), args)
 	}
 }

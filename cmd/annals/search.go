@@ -113,7 +113,7 @@ func completeField(word string, start int, end string) ([]string, cobra.ShellCom
 }
 
 // all writes every entry of a query, and passes damage. each sees the entries, too.
-func (e *env) all(ctx context.Context, j *annals.Journal, q annals.Query, out entryWriter, each func(*annals.Entry)) error {
+func (e *env) all(ctx context.Context, j source, q annals.Query, out entryWriter, each func(*annals.Entry)) error {
 	for x, err := range j.SearchAll(ctx, q) {
 		if err != nil {
 			if err = e.passDamage(err); err != nil {

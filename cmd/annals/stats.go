@@ -14,7 +14,7 @@ import (
 )
 
 func newStats(e *env) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:               "stats",
 		Short:             "Count what the journal holds",
 		Long:              "Count events, entities, types and bytes. Of more than 10,000 types those of most events are counted apart; other_types has the events of the rest.",
@@ -25,6 +25,7 @@ func newStats(e *env) *cobra.Command {
 			return e.stats(ctx)
 		}),
 	}
+	return e.serverFlags(c)
 }
 
 // stats prints the journal's figures.
@@ -33,7 +34,7 @@ func (e *env) stats(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.read(func(j *annals.Journal) error {
+	return e.read(func(j source) error {
 		s, err := j.Stats(ctx)
 		if err != nil {
 			return err

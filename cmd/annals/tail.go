@@ -50,7 +50,7 @@ func newTail(e *env) *cobra.Command {
 	f.IntVarP(&t.lines, "lines", "n", 10, "entries to begin with")
 	f.StringVar(&t.from, "from", "", "begin at a position, at the start, or now: start, now or a number")
 	_ = c.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{"start", "now"}, cobra.ShellCompDirectiveNoFileComp))
-	return c
+	return e.serverFlags(c)
 }
 
 // check refuses what does not go together.
@@ -86,7 +86,7 @@ func (e *env) tail(ctx context.Context, q annals.Query, t tailing) error {
 	if err != nil {
 		return err
 	}
-	err = e.readBeside(func(j *annals.Journal) error {
+	err = e.readBeside(func(j source) error {
 		from, err := e.tailStart(ctx, j, q, t)
 		if err != nil {
 			return err
@@ -110,8 +110,11 @@ func (e *env) tail(ctx context.Context, q annals.Query, t tailing) error {
 }
 
 // tailStart returns the position of the first entry to show.
-func (e *env) tailStart(ctx context.Context, j *annals.Journal, q annals.Query, t tailing) (annals.Position, error) {
-	size := j.Size()
+func (e *env) tailStart(ctx context.Context, j source, q annals.Query, t tailing) (annals.Position, error) {
+	size, err := endOf(ctx, j, q)
+	if err != nil {
+		return 0, err
+	}
 	if t.from != "" {
 		return t.position(size)
 	}
@@ -132,7 +135,7 @@ func (e *env) tailStart(ctx context.Context, j *annals.Journal, q annals.Query, 
 }
 
 // follow writes entries as they come. Each is printed at once.
-func (e *env) follow(ctx context.Context, j *annals.Journal, q annals.Query, from annals.Position, out entryWriter) error {
+func (e *env) follow(ctx context.Context, j source, q annals.Query, from annals.Position, out entryWriter) error {
 	ctx, stop := e.whileRead(ctx)
 	defer stop()
 	for x, err := range j.FollowMatching(ctx, from, q) {

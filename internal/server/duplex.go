@@ -61,8 +61,8 @@ func (d *duplex) run() error {
 		return left(err)
 	}
 	ctx, cancel := x.streamContext()
-	// What blocks in a read ends with the stream's context.
-	stop := context.AfterFunc(ctx, func() { _ = d.control.SetReadDeadline(time.Unix(1, 0)) })
+	release := d.interruptReads(ctx)
+	defer release()
 	var reading sync.WaitGroup
 	reading.Go(func() { d.readLoop(ctx) })
 	defer reading.Wait()
@@ -70,7 +70,7 @@ func (d *duplex) run() error {
 	for {
 		values := d.window.take()
 		if len(values) == 0 {
-			stop() // the connection's next request may be read
+			release() // the connection's next request may be read
 			return nil
 		}
 		d.append(values)
@@ -78,6 +78,21 @@ func (d *duplex) run() error {
 			return err
 		}
 	}
+}
+
+// interruptReads ends what blocks in a read when ctx ends. Once release has returned
+// nothing of it goes on: the connection is not the handler's any more when that returns.
+func (d *duplex) interruptReads(ctx context.Context) (release func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		_ = d.control.SetReadDeadline(time.Unix(1, 0))
+	})
+	return sync.OnceFunc(func() {
+		if !stop() {
+			<-done
+		}
+	})
 }
 
 // readLoop puts the values of the stream into the window. It ends with the stream, or
