@@ -51,31 +51,39 @@ func pairOf(pair jsontext.Value) (before, after jsontext.Value) {
 	return before, after
 }
 
-// appendRow appends a row of eleven members.
+// appendRow appends a row of eleven members, as the export format journald has them:
+// what the event does not have is an empty string, and a value that is not known is left
+// out.
 func appendRow(dst []byte, e *annals.Entry, field, before, after []byte) []byte {
-	entity, _ := e.Member("entity")
-	actor, _ := e.Member("actor")
-	for i, m := range []struct {
+	entity, actor := memberOf(e, "entity"), memberOf(e, "actor")
+	dst = append(dst, '{')
+	for _, m := range []struct {
 		name  string
 		value []byte
 	}{
 		{"id", memberOf(e, "id")}, {"time", memberOf(e, "time")},
-		{"entity_type", within(entity, "type")}, {"entity_id", within(entity, "id")},
-		{"field", field}, {"action", memberOf(e, "action")}, {"old_value", before}, {"new_value", after},
-		{"actor", within(actor, "id")}, {"source", memberOf(e, "source")}, {"workspace_id", memberOf(e, "workspace_id")},
+		{"entity_type", orEmpty(within(entity, "type"))}, {"entity_id", orEmpty(within(entity, "id"))},
+		{"field", field}, {"action", orEmpty(memberOf(e, "action"))}, {"old_value", before}, {"new_value", after},
+		{"actor", orEmpty(within(actor, "id"), within(actor, "name"))}, {"source", orEmpty(memberOf(e, "source"))},
+		{"workspace_id", orEmpty(memberOf(e, "workspace_id"))},
 	} {
-		next := byte(',')
-		if i == 0 {
-			next = '{'
-		}
-		dst = append(append(append(dst, next, '"'), m.name...), `":`...)
-		if m.value == nil {
-			dst = append(dst, "null"...)
-		} else {
-			dst = append(dst, m.value...)
+		if m.value != nil {
+			dst = append(append(append(dst, '"'), m.name...), `":`...)
+			dst = append(append(dst, m.value...), ',')
 		}
 	}
-	return append(dst, '}', ',')
+	dst[len(dst)-1] = '}'
+	return append(dst, ',')
+}
+
+// orEmpty returns the first text that is there, or the empty one.
+func orEmpty(texts ...[]byte) []byte {
+	for _, text := range texts {
+		if text != nil {
+			return text
+		}
+	}
+	return []byte(`""`)
 }
 
 // memberOf returns the JSON of a member, nil without one.
