@@ -10,16 +10,16 @@ import (
 // wholeRecord is the field of a row that is about no field but all of them.
 const wholeRecord = `"*"`
 
-// appendRows appends the rows of an entry, each with a comma behind it: one for each
+// appendRows appends the rows of an entry, each with an end behind it: one for each
 // changed field or, without changes, one for the whole record.
-func appendRows(dst []byte, e *annals.Entry) []byte {
+func appendRows(dst []byte, e *annals.Entry, end byte) []byte {
 	changes, ok := e.Member("changes")
 	if !ok {
 		after, ok := e.Member("snapshot")
 		if !ok {
 			after, _ = e.Member("data")
 		}
-		return appendRow(dst, e, []byte(wholeRecord), nil, after)
+		return append(appendRow(dst, e, []byte(wholeRecord), nil, after), end)
 	}
 	// Entries are JSON: what cannot be read is not there.
 	d := jsontext.NewDecoder(bytes.NewReader(changes))
@@ -32,7 +32,7 @@ func appendRows(dst []byte, e *annals.Entry) []byte {
 		var pair jsontext.Value
 		if pair, err = d.ReadValue(); err == nil {
 			before, after := pairOf(pair)
-			dst = appendRow(dst, e, name, before, after)
+			dst = append(appendRow(dst, e, name, before, after), end)
 		}
 	}
 	return dst
@@ -73,7 +73,7 @@ func appendRow(dst []byte, e *annals.Entry, field, before, after []byte) []byte 
 		}
 	}
 	dst[len(dst)-1] = '}'
-	return append(dst, ',')
+	return dst
 }
 
 // orEmpty returns the first text that is there, or the empty one.
