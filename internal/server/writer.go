@@ -51,6 +51,7 @@ func newZstdWriter() any {
 // writer begins an answer of status 200.
 func (x *exchange) writer(contentType string) *writer {
 	w := &writer{x: x, control: http.NewResponseController(x.w), give: func() {}}
+	x.noSniff()
 	h := x.w.Header()
 	h["Content-Type"] = []string{contentType}
 	h.Add("Vary", "Accept-Encoding")
@@ -131,6 +132,7 @@ func (w rawWriter) Write(p []byte) (int, error) {
 	// A server without deadlines, as in tests, has no slow readers either.
 	_ = w.control.SetWriteDeadline(time.Now().Add(answerTimeout))
 	n, err := w.x.w.Write(p)
+	_ = w.control.SetWriteDeadline(noDeadline)
 	w.keep(err)
 	return n, err
 }
