@@ -14,3 +14,13 @@ func (j *Journal) WriteNotice(e Event) error {
 	n := notices{journal: j}
 	return n.write(e)
 }
+
+// GapsBetween returns the gaps among the sequences of one producer.
+func GapsBetween(sequences []uint64) []Gap {
+	var runs []run
+	for _, n := range sequences {
+		runs = addRun(runs, n)
+	}
+	c := counters{runs: map[counterKey][]run{{}: runs}}
+	return c.gaps()
+}

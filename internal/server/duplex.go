@@ -35,7 +35,7 @@ func postStream(x *exchange) error {
 	}
 	control := http.NewResponseController(x.w)
 	_ = control.EnableFullDuplex() // HTTP/2 is, and says that it cannot be made so
-	_ = control.SetReadDeadline(noDeadline)
+	clearDeadlines(control)
 	body, err := x.decoded(x.r.Body)
 	if err != nil {
 		return err
@@ -171,11 +171,7 @@ func (d *duplex) answer(values []*value) error {
 	for _, v := range values {
 		d.out = append(d.appendAnswer(d.out, v), '\n')
 	}
-	_ = d.control.SetWriteDeadline(time.Now().Add(answerTimeout))
-	if _, err := d.x.w.Write(d.out); err != nil {
-		return left(err)
-	}
-	return left(d.control.Flush())
+	return d.x.sendNow(d.control, d.out)
 }
 
 // appendAnswer appends the answer to a value.

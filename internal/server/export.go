@@ -55,6 +55,9 @@ func (e *exporter) run(q annals.Query) error {
 	if e.array {
 		e.buf = append(e.buf, '[')
 	}
+	if e.x.r.Method == http.MethodHead && !e.x.query.Has("limit") {
+		q.Limit = 1 // which tells as much of what is wrong with q
+	}
 	ctx, cancel := e.x.grantContext()
 	defer cancel()
 	for entry, err := range e.x.server.journal.SearchAll(ctx, q) {
@@ -101,7 +104,7 @@ func (e *exporter) flush() error {
 			contentType = "application/json"
 		}
 		e.x.w.Header()["Cache-Control"] = []string{"no-store"}
-		_ = http.NewResponseController(e.x.w).SetReadDeadline(noDeadline)
+		clearDeadlines(http.NewResponseController(e.x.w))
 		e.out = e.x.writer(contentType)
 	}
 	_, err := e.out.Write(e.buf)

@@ -113,7 +113,11 @@ func appendGap(dst []byte, c *annals.CorruptError) []byte {
 func (x *exchange) sendImmutable(contentType, name string, body []byte) error {
 	h := x.w.Header()
 	h["Etag"] = []string{`"` + name + `"`}
-	h["Cache-Control"] = []string{"private, max-age=31536000, immutable"}
+	scope := "private"
+	if x.grant == nil { // it is for everybody
+		scope = "public"
+	}
+	h["Cache-Control"] = []string{scope + ", max-age=31536000, immutable"}
 	if matchesTag(x.r.Header.Values("If-None-Match"), `"`+name+`"`) {
 		x.head(http.StatusNotModified)
 		return nil

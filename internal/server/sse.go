@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/annals-io/annals"
 	"github.com/annals-io/annals/internal/access"
@@ -47,12 +46,15 @@ func getStream(x *exchange) error {
 		x.server.frames.join(s.query)
 		defer x.server.frames.leave(s.query)
 	}
-	_ = s.control.SetReadDeadline(noDeadline)
+	clearDeadlines(s.control)
 	h := x.w.Header()
 	h["Content-Type"] = []string{"text/event-stream"}
 	h["Cache-Control"] = []string{"no-store"}
 	h["X-Accel-Buffering"] = []string{"no"} // for proxies that would wait for more
 	x.head(http.StatusOK)
+	if x.r.Method == http.MethodHead {
+		return nil
+	}
 	return s.run()
 }
 
@@ -188,14 +190,7 @@ func (s *subscriber) wait() error {
 }
 
 // send sends a piece of the stream.
-func (s *subscriber) send(text []byte) error {
-	_ = s.control.SetWriteDeadline(time.Now().Add(answerTimeout))
-	_, err := s.x.w.Write(text)
-	if err == nil {
-		err = s.control.Flush()
-	}
-	return left(err)
-}
+func (s *subscriber) send(text []byte) error { return s.x.sendNow(s.control, text) }
 
 // end tells why the stream cannot go on.
 func (s *subscriber) end(err error) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/annals-io/annals/internal/access"
@@ -58,3 +59,22 @@ func (x *exchange) grantContext() (context.Context, context.CancelFunc) {
 
 // noDeadline is for the body of a request that has no end, or none that counts.
 var noDeadline time.Time
+
+// clearDeadlines lifts the times that the server sets for a whole request: over HTTP/2
+// they end a stream that merely has nothing to say.
+func clearDeadlines(c *http.ResponseController) {
+	// A server without deadlines, as in tests, has none to lift.
+	_ = c.SetReadDeadline(noDeadline)
+	_ = c.SetWriteDeadline(noDeadline)
+}
+
+// sendNow sends a piece of a stream, within a time of its own.
+func (x *exchange) sendNow(c *http.ResponseController, text []byte) error {
+	_ = c.SetWriteDeadline(time.Now().Add(answerTimeout))
+	_, err := x.w.Write(text)
+	if err == nil {
+		err = c.Flush()
+	}
+	_ = c.SetWriteDeadline(noDeadline)
+	return left(err)
+}

@@ -32,6 +32,7 @@ var routes = []route{
 		params: []string{"from", "to", "field", "limit", "cursor", "order", "tenant"}, handle: getHistory,
 	},
 	{method: "GET", pattern: api + "/stats", needs: access.Read, untold: true, handle: getStats},
+	{method: "GET", pattern: api + "/gaps", needs: access.Read, params: []string{"producer", "tenant"}, handle: getGaps},
 	{method: "GET", pattern: api + "/limits", handle: getLimits},
 	{method: "GET", pattern: "/metrics", needs: access.Read, untold: true, handle: getMetrics},
 	{method: "GET", pattern: "/checkpoint", needs: access.Read, gate: gateProofs, handle: getCheckpoint},

@@ -131,6 +131,7 @@ func (w rawWriter) Write(p []byte) (int, error) {
 	// A server without deadlines, as in tests, has no slow readers either.
 	_ = w.control.SetWriteDeadline(time.Now().Add(answerTimeout))
 	n, err := w.x.w.Write(p)
+	_ = w.control.SetWriteDeadline(noDeadline)
 	w.keep(err)
 	return n, err
 }
