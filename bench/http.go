@@ -24,6 +24,7 @@ const eventsPath = "/api/v1/audit/events"
 // processors. Its limit of requests a principal is off.
 var httpRows = []measure{
 	{"(a) single POST, 64 connections", posts(64, 1, "all")},
+	{"(a) single appends through package client, 64 callers", throughClient(64)},
 	{"(b) batches of 100, 8 clients", posts(8, 100, "all")},
 	{"(b) the same, index_data none", posts(8, 100, "none")},
 	{"(c) batches of 1,000, 4 clients", posts(4, 1000, "all")},
