@@ -18,7 +18,7 @@ import (
 const configName = "annals.yaml"
 
 // maxConfigBytes bounds that file.
-const maxConfigBytes = 1 << 20
+const maxConfigBytes = 64 << 10
 
 // settingKey returns the key of a setting in files.
 func settingKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
