@@ -9,6 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/client"
 )
 
 // A Service is a running server.
@@ -24,7 +27,7 @@ const eventsPath = "/api/v1/audit/events"
 // processors. Its limit of requests a principal is off.
 var httpRows = []measure{
 	{"(a) single POST, 64 connections", posts(64, 1, "all")},
-	{"(a) single appends through package client, 64 callers", throughClient(64)},
+	{"(a) the same through the Go client, 64 callers", clientAppends(64)},
 	{"(b) batches of 100, 8 clients", posts(8, 100, "all")},
 	{"(b) the same, index_data none", posts(8, 100, "none")},
 	{"(c) batches of 1,000, 4 clients", posts(4, 1000, "all")},
@@ -94,6 +97,45 @@ func (b *bench) post(ctx context.Context, s *Service, n, size int) (Row, error) 
 	p50, p99 := percentiles(latencies)
 	return b.rated(float64(done.Load()), time.Since(began), fmt.Sprintf("p50 %v, p99 %v, longest %v",
 		p50.Round(time.Microsecond), p99.Round(time.Microsecond), time.Duration(longest.Load()).Round(time.Millisecond))), err
+}
+
+// clientAppends measures single appends of n callers of one client, which shares
+// requests among them.
+func clientAppends(n int) func(context.Context, *bench) (Row, error) {
+	return func(ctx context.Context, b *bench) (Row, error) {
+		dir, err := b.fresh("served")
+		if err != nil {
+			return Row{}, err
+		}
+		return b.serve(ctx, dir, "all", func(s *Service) (Row, error) {
+			c, err := client.New(s.URL, &client.Options{Token: s.Token})
+			if err != nil {
+				return Row{}, err
+			}
+			defer c.Close() // its connections are all that is left
+			var done atomic.Int64
+			latencies := make([][]time.Duration, n)
+			began := time.Now()
+			err = together(n, func(w int) error {
+				g := newSupply(uint64(w+1), n, 0)
+				for time.Since(began) < b.Time {
+					e, err := annals.ParseEvent(g.next())
+					if err != nil {
+						return err
+					}
+					at := time.Now()
+					if _, err := c.AppendEncoded(ctx, nil, e); err != nil {
+						return err
+					}
+					latencies[w] = append(latencies[w], time.Since(at))
+					done.Add(1)
+				}
+				return nil
+			})
+			p50, p99 := percentiles(latencies)
+			return b.rated(float64(done.Load()), time.Since(began), fmt.Sprintf("p50 %v, p99 %v", p50.Round(time.Microsecond), p99.Round(time.Microsecond))), err
+		})
+	}
 }
 
 // contentTypes are those of one event and of several.
@@ -280,7 +322,7 @@ func (b *bench) pace(ctx context.Context, s *Service, began time.Time) (sent int
 	defer conn.close()
 	g := newSupply(1, 1, 0)
 	var body []byte
-	for time.Since(began) < b.Time {
+	for sent == 0 || time.Since(began) < b.Time {
 		if ahead := time.Duration(sent)*time.Second/subscriberEvents - time.Since(began); ahead > 0 {
 			time.Sleep(ahead)
 		}

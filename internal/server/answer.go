@@ -18,8 +18,12 @@ func (x *exchange) send(status int, contentType string, body []byte) {
 // minCompressed is the smallest body that is worth compressing.
 const minCompressed = 1 << 10
 
+// noSniff keeps browsers from taking what clients have sent for something else.
+func (x *exchange) noSniff() { x.w.Header()["X-Content-Type-Options"] = []string{"nosniff"} }
+
 // sendPage is send for bodies that may be long, compressed if the client likes.
 func (x *exchange) sendPage(contentType string, body []byte) error {
+	x.noSniff()
 	if len(body) < minCompressed || x.encoding() == "" {
 		x.w.Header().Add("Vary", "Accept-Encoding")
 		x.send(http.StatusOK, contentType, body)

@@ -29,7 +29,6 @@ func (p *page) send(x *exchange) error {
 	h := x.w.Header()
 	h["Etag"] = []string{p.tag}
 	h["Cache-Control"] = []string{"no-cache"}
-	h["X-Content-Type-Options"] = []string{"nosniff"}
 	if matchesTag(x.r.Header.Values("If-None-Match"), p.tag) {
 		x.head(http.StatusNotModified)
 		return nil

@@ -111,6 +111,7 @@ func appendGap(dst []byte, c *annals.CorruptError) []byte {
 
 // sendImmutable answers with bytes that never change, under their name.
 func (x *exchange) sendImmutable(contentType, name string, body []byte) error {
+	x.noSniff()
 	h := x.w.Header()
 	h["Etag"] = []string{`"` + name + `"`}
 	scope := "private"

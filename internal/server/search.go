@@ -2,6 +2,7 @@ package server
 
 import (
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/access"
 )
 
 // getEvents searches. The journal understands the parameters. With id, for ids that a
@@ -34,7 +35,8 @@ func getEvent(x *exchange) error {
 // entry returns the entry whose id is in the path.
 func (x *exchange) entry() (annals.Entry, error) {
 	id := x.r.PathValue("id")
-	if x.query.Get("tenant") != "" || x.grant.Tenant() != "" {
+	name := x.query.Get("tenant")
+	if name != access.EveryTenant && name+x.grant.Tenant() != "" {
 		tenant, err := x.tenant()
 		if err != nil {
 			return annals.Entry{}, err

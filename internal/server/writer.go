@@ -51,6 +51,7 @@ func newZstdWriter() any {
 // writer begins an answer of status 200.
 func (x *exchange) writer(contentType string) *writer {
 	w := &writer{x: x, control: http.NewResponseController(x.w), give: func() {}}
+	x.noSniff()
 	h := x.w.Header()
 	h["Content-Type"] = []string{contentType}
 	h.Add("Vary", "Accept-Encoding")
