@@ -34,12 +34,12 @@ func (x *exchange) decoded(in io.Reader) (io.ReadCloser, error) {
 	case "", "identity":
 		return io.NopCloser(in), nil
 	case "gzip", "x-gzip":
-		return newDecoder(in, gzipReaders.Get().(*gzip.Reader), func(z *gzip.Reader) { gzipReaders.Put(z) })
+		return newDecoder(in, gzipReaders.Get().(*gzip.Reader), func(z *gzip.Reader) { gzipReaders.Put(z) }), nil
 	case "zstd":
 		return newDecoder(in, zstdReaders.Get().(*zstd.Decoder), func(z *zstd.Decoder) {
-			z.Reset(nil) // lets go of the body
+			z.Reset(nil) // ends what it does
 			zstdReaders.Put(z)
-		})
+		}), nil
 	}
 	return nil, problemf(codeMediaType, fmt.Sprintf("content encoding %q is not supported: send zstd, gzip or none", clip(encoding, 60)))
 }
@@ -50,23 +50,26 @@ type resetter interface {
 	Reset(io.Reader) error
 }
 
-// A decoder decompresses a body.
+// A decoder decompresses a body. It reads nothing before it is asked to: a client of a
+// stream may wait for the answer's header first.
 type decoder[R resetter] struct {
-	in     source
-	out    R
-	give   func(R)
-	closed bool
+	in            source
+	out           R
+	give          func(R)
+	begun, closed bool
 }
 
-func newDecoder[R resetter](in io.Reader, out R, give func(R)) (io.ReadCloser, error) {
-	d := &decoder[R]{in: source{r: in}, out: out, give: give}
-	if err := d.out.Reset(&d.in); err != nil {
-		return nil, d.in.errorOf(err)
-	}
-	return d, nil
+func newDecoder[R resetter](in io.Reader, out R, give func(R)) io.ReadCloser {
+	return &decoder[R]{in: source{r: in}, out: out, give: give}
 }
 
 func (d *decoder[R]) Read(p []byte) (int, error) {
+	if !d.begun {
+		d.begun = true
+		if err := d.out.Reset(&d.in); err != nil {
+			return 0, d.in.errorOf(err)
+		}
+	}
 	n, err := d.out.Read(p)
 	if err != nil && err != io.EOF {
 		err = d.in.errorOf(err)
@@ -77,6 +80,7 @@ func (d *decoder[R]) Read(p []byte) (int, error) {
 func (d *decoder[R]) Close() error {
 	if !d.closed {
 		d.closed = true
+		d.in.r = strings.NewReader("") // whoever uses out again does not keep the body
 		d.give(d.out)
 	}
 	return nil

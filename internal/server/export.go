@@ -11,15 +11,16 @@ const exportBytes = 256 << 10
 
 // Formats of exports.
 const (
-	exportNDJSON = "ndjson"
-	exportJSON   = "json"
+	exportNDJSON   = "ndjson"   // entries, one a line
+	exportJSON     = "json"     // one array of them
+	exportJournald = "journald" // rows of changed fields, one a line
 )
 
 // getExport answers with every entry that a filter chooses, oldest first unless order
 // says otherwise. An export that meets damage, or an error, breaks off: its end is the
 // only sign that it is whole.
 func getExport(x *exchange) error {
-	format, err := x.choice("format", exportNDJSON, exportJSON)
+	format, err := x.choice("format", exportNDJSON, exportJSON, exportJournald)
 	if err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func getExport(x *exchange) error {
 		return busy("too many exports are running")
 	}
 	defer x.server.exports.give(1)
-	e := &exporter{x: x, array: format == exportJSON}
+	e := &exporter{x: x, array: format == exportJSON, rows: format == exportJournald}
 	return e.run(q)
 }
 
@@ -44,6 +45,7 @@ func getExport(x *exchange) error {
 type exporter struct {
 	x     *exchange
 	array bool // one array rather than one line each
+	rows  bool // of changed fields, rather than entries
 	out   *writer
 	buf   []byte
 	some  bool
@@ -79,17 +81,20 @@ func (e *exporter) run(q annals.Query) error {
 
 // write adds an entry.
 func (e *exporter) write(entry *annals.Entry) error {
-	if e.array && e.some {
-		e.buf = append(e.buf, ',')
-	}
-	if e.array {
-		e.buf = append(e.buf, '\n')
+	switch {
+	case e.rows:
+		if entry.Tenant() != annals.SystemTenant { // nobody's change
+			e.buf = appendRows(e.buf, entry, '\n')
+		}
+	case e.array:
+		if e.some {
+			e.buf = append(e.buf, ',')
+		}
+		e.buf = append(append(e.buf, '\n'), entry.JSON...)
+	default:
+		e.buf = append(append(e.buf, entry.JSON...), '\n')
 	}
 	e.some = true
-	e.buf = append(e.buf, entry.JSON...)
-	if !e.array {
-		e.buf = append(e.buf, '\n')
-	}
 	if len(e.buf) < exportBytes {
 		return nil
 	}

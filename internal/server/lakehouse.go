@@ -37,7 +37,7 @@ func (x *exchange) sendRows(q annals.Query) error {
 	defer out.give()
 	out.b = append(out.b, `{"events":[`...)
 	for i := range p.Entries {
-		out.b = appendRows(out.b, &p.Entries[i])
+		out.b = appendRows(out.b, &p.Entries[i], ',')
 	}
 	if out.b[len(out.b)-1] == ',' {
 		out.b = out.b[:len(out.b)-1]

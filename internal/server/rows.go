@@ -10,16 +10,16 @@ import (
 // wholeRecord is the field of a row that is about no field but all of them.
 const wholeRecord = `"*"`
 
-// appendRows appends the rows of an entry, each with a comma behind it: one for each
+// appendRows appends the rows of an entry, each with an end behind it: one for each
 // changed field or, without changes, one for the whole record.
-func appendRows(dst []byte, e *annals.Entry) []byte {
+func appendRows(dst []byte, e *annals.Entry, end byte) []byte {
 	changes, ok := e.Member("changes")
 	if !ok {
 		after, ok := e.Member("snapshot")
 		if !ok {
 			after, _ = e.Member("data")
 		}
-		return appendRow(dst, e, []byte(wholeRecord), nil, after)
+		return append(appendRow(dst, e, []byte(wholeRecord), nil, after), end)
 	}
 	// Entries are JSON: what cannot be read is not there.
 	d := jsontext.NewDecoder(bytes.NewReader(changes))
@@ -32,7 +32,7 @@ func appendRows(dst []byte, e *annals.Entry) []byte {
 		var pair jsontext.Value
 		if pair, err = d.ReadValue(); err == nil {
 			before, after := pairOf(pair)
-			dst = appendRow(dst, e, name, before, after)
+			dst = append(appendRow(dst, e, name, before, after), end)
 		}
 	}
 	return dst
@@ -51,31 +51,39 @@ func pairOf(pair jsontext.Value) (before, after jsontext.Value) {
 	return before, after
 }
 
-// appendRow appends a row of eleven members.
+// appendRow appends a row of eleven members, as the export format journald has them:
+// what the event does not have is an empty string, and a value that is not known is left
+// out.
 func appendRow(dst []byte, e *annals.Entry, field, before, after []byte) []byte {
-	entity, _ := e.Member("entity")
-	actor, _ := e.Member("actor")
-	for i, m := range []struct {
+	entity, actor := memberOf(e, "entity"), memberOf(e, "actor")
+	dst = append(dst, '{')
+	for _, m := range []struct {
 		name  string
 		value []byte
 	}{
 		{"id", memberOf(e, "id")}, {"time", memberOf(e, "time")},
-		{"entity_type", within(entity, "type")}, {"entity_id", within(entity, "id")},
-		{"field", field}, {"action", memberOf(e, "action")}, {"old_value", before}, {"new_value", after},
-		{"actor", within(actor, "id")}, {"source", memberOf(e, "source")}, {"workspace_id", memberOf(e, "workspace_id")},
+		{"entity_type", orEmpty(within(entity, "type"))}, {"entity_id", orEmpty(within(entity, "id"))},
+		{"field", field}, {"action", orEmpty(memberOf(e, "action"))}, {"old_value", before}, {"new_value", after},
+		{"actor", orEmpty(within(actor, "id"), within(actor, "name"))}, {"source", orEmpty(memberOf(e, "source"))},
+		{"workspace_id", orEmpty(memberOf(e, "workspace_id"))},
 	} {
-		next := byte(',')
-		if i == 0 {
-			next = '{'
-		}
-		dst = append(append(append(dst, next, '"'), m.name...), `":`...)
-		if m.value == nil {
-			dst = append(dst, "null"...)
-		} else {
-			dst = append(dst, m.value...)
+		if m.value != nil {
+			dst = append(append(append(dst, '"'), m.name...), `":`...)
+			dst = append(append(dst, m.value...), ',')
 		}
 	}
-	return append(dst, '}', ',')
+	dst[len(dst)-1] = '}'
+	return dst
+}
+
+// orEmpty returns the first text that is there, or the empty one.
+func orEmpty(texts ...[]byte) []byte {
+	for _, text := range texts {
+		if text != nil {
+			return text
+		}
+	}
+	return []byte(`""`)
 }
 
 // memberOf returns the JSON of a member, nil without one.
