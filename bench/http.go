@@ -27,7 +27,8 @@ const eventsPath = "/api/v1/audit/events"
 // processors. Its limit of requests a principal is off.
 var httpRows = []measure{
 	{"(a) single POST, 64 connections", posts(64, 1, "all")},
-	{"(a) the same through the Go client, 64 callers", clientAppends(64)},
+	{"(a) single appends through the Go client, 64 callers", clientAppends(64)},
+	{"(a) single appends through the Go client, 256 callers", clientAppends(256)},
 	{"(b) batches of 100, 8 clients", posts(8, 100, "all")},
 	{"(b) the same, index_data none", posts(8, 100, "none")},
 	{"(c) batches of 1,000, 4 clients", posts(4, 1000, "all")},

@@ -45,9 +45,8 @@ func New(address string, opts *Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends calls in progress, waits for them and closes idle connections. The
-// outcome of an append that it ends is unknown: wait for appends first. It always
-// returns nil.
+// Close ends calls in progress and closes idle connections. The outcome of an append
+// that it ends is unknown: wait for appends first. It always returns nil.
 func (c *Client) Close() error {
 	c.single.stop()
 	c.close(annals.ErrClosed)

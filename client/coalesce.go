@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -113,7 +114,9 @@ func (s *coalescer) stop() {
 
 // sendLoop sends what waits, until nothing does.
 func (s *coalescer) sendLoop() {
+	answered := 0
 	for {
+		s.gather(answered)
 		ctx, cancel := context.WithCancel(s.client.ctx)
 		ws := s.take(cancel)
 		if len(ws) == 0 {
@@ -122,7 +125,35 @@ func (s *coalescer) sendLoop() {
 		}
 		s.send(ctx, ws)
 		cancel()
+		answered = len(ws)
 	}
+}
+
+// gather lets callers that were just answered bring what they have next, so that they
+// share a request instead of forming two camps that wait for each other. It yields only
+// as long as that makes the queue longer: nobody waits for a caller that is busy with
+// something else, and a lone one not at all.
+func (s *coalescer) gather(answered int) {
+	if answered < 2 {
+		return
+	}
+	for have, idle := s.len(), 0; idle < 2 && have < answered; {
+		runtime.Gosched()
+		now := s.len()
+		if now > have {
+			idle = 0
+		} else {
+			idle++
+		}
+		have = now
+	}
+}
+
+// len returns how many appends wait.
+func (s *coalescer) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting)
 }
 
 // take returns what the next request holds, and notes the end of the loop if that is

@@ -6,7 +6,7 @@ import (
 )
 
 // leastPart is how many records are worth a goroutine of their own.
-const leastPart = 128
+const leastPart = 32
 
 // InParts calls do with parts of n records, one after the other if they are few, else
 // on as many goroutines as there are processors, and waits for all. The error is that

@@ -13,7 +13,7 @@ import (
 // of the first part that fails.
 func TestInParts(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
-	for _, n := range []int{0, 1, 127, 128, 255, 256, 257, 1000, 10_000} {
+	for _, n := range []int{0, 1, 31, 32, 63, 64, 65, 1000, 10_000} {
 		seen := make([]atomic.Int32, n)
 		check(t, native.InParts(n, func(from, to int) error {
 			for i := from; i < to; i++ {
