@@ -97,8 +97,6 @@ func (j *Journal) AppendEncoded(ctx context.Context, expect []Expect, events ...
 			}
 		}
 		events = merged
-	} else {
-		events = slices.Clone(events) // if ctx ends the call, the engine may read on
 	}
 	conditions, err := expectations(expect, j.principal(ctx).tenant)
 	if err != nil {
@@ -118,6 +116,9 @@ func inEvent(i, n int, err error) error {
 // expectations returns what an engine is to expect; tenant owns entities whose owner
 // is not named.
 func expectations(expect []Expect, tenant string) ([]engine.Expect, error) {
+	if len(expect) == 0 {
+		return nil, nil
+	}
 	out := make([]engine.Expect, len(expect))
 	for i, x := range expect {
 		if x.Entity.Type == "" || x.Entity.ID == "" {
@@ -172,15 +173,26 @@ type recordMaker struct {
 
 	mu    sync.Mutex
 	terms []*termBuffer // guarded by mu
+
+	// What the slices above are of a single event, which most appends have.
+	oneEvent  [1]Encoded
+	oneRecord [1]engine.Record
+	oneTerms  [1]*termBuffer
 }
 
 // records makes the records of the events of an append.
 func (j *Journal) records(ctx context.Context, events []Encoded) (*recordMaker, error) {
-	r := &recordMaker{journal: j, finisher: j.principal(ctx).finisher, events: events, all: make([]engine.Record, len(events))}
+	r := &recordMaker{journal: j, finisher: j.principal(ctx).finisher}
 	r.finisher.maxBytes = j.opts.MaxEventBytes
 	if err := r.finisher.at(j.opts.Now()); err != nil {
 		return nil, err
 	}
+	// The events are copied: if ctx ends the call, the engine may read on.
+	r.events, r.all, r.terms = append(r.oneEvent[:0], events...), r.oneRecord[:], r.oneTerms[:0]
+	if len(events) == 1 {
+		return r, r.part(0, 1)
+	}
+	r.all = make([]engine.Record, len(events))
 	return r, native.InParts(len(events), r.part)
 }
 

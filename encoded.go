@@ -124,8 +124,9 @@ type defaults struct {
 // encoded once.
 type finisher struct {
 	common   Encoded // version, tenant, recorded_by, redacted
-	time     []byte  // of events without one
-	maxBytes int     // limit of a finished entry
+	time     []byte  // of events without one; in now
+	now      [32]byte
+	maxBytes int // limit of a finished entry
 }
 
 // newFinisher checks defaults as if they had been sent.
@@ -140,7 +141,7 @@ func newFinisher(d defaults) (finisher, error) {
 
 // at sets the time of events without one.
 func (f *finisher) at(t time.Time) error {
-	b := builder{out: make([]byte, 0, len(`"0000-00-00T00:00:00.000000000Z"`))}
+	b := builder{out: f.now[:0]}
 	b.time(memberTime, t)
 	f.time = b.out
 	return b.err

@@ -120,7 +120,10 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 	if len(b.Records) > engine.MaxBatchRecords {
 		return nil, fmt.Errorf("%w: %d records, at most %d", engine.ErrTooLarge, len(b.Records), engine.MaxBatchRecords)
 	}
-	r := &request{reserved: b.Reserved, recs: make([]prepared, len(b.Records)), done: make(chan struct{}, 1)}
+	r := &request{reserved: b.Reserved, done: make(chan struct{}, 1)}
+	if r.recs = r.oneRec[:]; len(b.Records) != 1 {
+		r.recs = make([]prepared, len(b.Records))
+	}
 	for i := range b.Records {
 		rec := &b.Records[i]
 		r.bytes += len(rec.Body) + engine.MaxAssignedBytes
@@ -131,9 +134,7 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 	if r.bytes > engine.MaxBatchBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", engine.ErrTooLarge, r.bytes, engine.MaxBatchBytes)
 	}
-	if err := InParts(len(r.recs), func(from, to int) error { r.hash(e.hasher, b.Records, from, to); return nil }); err != nil {
-		return nil, err
-	}
+	r.hashAll(e.hasher, b.Records)
 	if err := r.findTwins(); err != nil {
 		return nil, err
 	}
@@ -142,7 +143,7 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 	if p.unindexed = refuseUnindexed; b.Reserved {
 		p.unindexed = skipUnindexed
 	}
-	if err := InParts(len(r.recs), func(from, to int) error { return p.prepareRecords(ctx, r.recs[from:to]) }); err != nil {
+	if err := p.prepareAll(ctx, r.recs); err != nil {
 		return nil, e.closedOr(unavailable(err))
 	}
 	for i := range r.recs {
@@ -151,6 +152,18 @@ func (e *Engine) prepare(ctx context.Context, b engine.Batch) (*request, error) 
 		}
 	}
 	return r, p.expect(ctx, r, b.Expect)
+}
+
+// hashAll is hash of all records.
+func (r *request) hashAll(h *index.Hasher, records []engine.Record) {
+	if len(records) == 1 { // without what it takes to do it in parts
+		r.hash(h, records, 0, 1)
+		return
+	}
+	_ = InParts(len(records), func(from, to int) error { // never fails
+		r.hash(h, records, from, to)
+		return nil
+	})
 }
 
 // hash works out what the index takes of a part of the records. They share memory.
@@ -164,6 +177,15 @@ func (r *request) hash(h *index.Hasher, records []engine.Record, from, to int) {
 		r.recs[i] = prepared{Record: &records[i], twin: -1}
 		r.recs[i].item, hashed = h.AppendItem(hashed, &records[i].Facts)
 	}
+}
+
+// prepareAll is prepareRecords of all records.
+func (p *picture) prepareAll(ctx context.Context, recs []prepared) error {
+	if len(recs) == 1 {
+		return p.prepareRecords(ctx, recs)
+	}
+	shared := *p // which is only read
+	return InParts(len(recs), func(from, to int) error { return shared.prepareRecords(ctx, recs[from:to]) })
 }
 
 // prepareRecords prepares records, but for those that repeat an earlier one's id: they
@@ -285,7 +307,10 @@ func (rec *prepared) duplicateOf(stored []byte, p engine.Position, durable bool)
 
 // duplicates answers a request that has nothing new.
 func (r *request) duplicates() []engine.Receipt {
-	receipts := make([]engine.Receipt, len(r.recs))
+	receipts := r.oneReceipt[:]
+	if len(r.recs) != 1 {
+		receipts = make([]engine.Receipt, len(r.recs))
+	}
 	for i := range r.recs {
 		receipts[i] = r.recs[i].receipt
 	}

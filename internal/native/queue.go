@@ -134,6 +134,10 @@ type request struct {
 	err      error
 
 	done chan struct{} // receives one token
+
+	// What recs and receipts are of a single record, which most appends have.
+	oneRec     [1]prepared
+	oneReceipt [1]engine.Receipt
 }
 
 // An expectation is an engine.Expect and what is known of its entity.
