@@ -70,10 +70,11 @@ A line that cannot be imported is kept in the rejects file, a JSON object {line,
 reason, text} a line, and the exit status is 2. A line without a usable time is one of
 them, unless --time-from says which time to take.
 
-Formats: %s. jsonl is events as append takes
-them, or an export; the journal's own events in an export are those of another journal,
-and left out. auto guesses from the first values of each file, and refuses to if they
-leave a doubt. --mapping names a file that describes another source. A file whose name
+Formats:
+  %s
+jsonl is events as append takes them, or an export; the journal's own events in an export
+are those of another journal, and left out. auto guesses from the first values of each
+file, and refuses to if they leave a doubt. --mapping names a file that describes another source. A file whose name
 ends in .csv, compressed or not, is CSV with a header, and so is any with --csv.
 
 --check shows what the first values would become and imports nothing.`

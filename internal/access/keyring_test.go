@@ -97,8 +97,8 @@ func TestAuthenticate(t *testing.T) {
 	})
 }
 
-// TestRevokedWithinSeconds revokes a token beside the keyring, as another process does.
-func TestRevokedWithinSeconds(t *testing.T) {
+// TestFault97RevokedWithinSeconds revokes a token beside the keyring, as another process does.
+func TestFault97RevokedWithinSeconds(t *testing.T) {
 	var text string
 	var token *access.Token
 	prepare := func(t *testing.T, s *access.Store) { token, text = newToken(t, s) }

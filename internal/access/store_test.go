@@ -42,7 +42,7 @@ func list(t *testing.T, s *access.Store) []*access.Token {
 	return tokens
 }
 
-func TestStore(t *testing.T) {
+func TestFault97Store(t *testing.T) {
 	fsys := durable.NewMem()
 	s := access.NewStore(fsys)
 	if got := list(t, s); len(got) != 0 {

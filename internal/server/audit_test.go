@@ -98,8 +98,8 @@ func TestAuditReads(t *testing.T) {
 	}
 }
 
-// TestAuditPolicy refuses other words.
-func TestAuditPolicy(t *testing.T) {
+// TestFault99AuditPolicy refuses other words.
+func TestFault99AuditPolicy(t *testing.T) {
 	s := newTestServer(t, nil)
 	if err := s.SetAudit("some", false); err == nil {
 		t.Error("it is taken")
@@ -109,8 +109,8 @@ func TestAuditPolicy(t *testing.T) {
 	}
 }
 
-// TestAuditBeforeAnswer sees the event when the handler runs.
-func TestAuditBeforeAnswer(t *testing.T) {
+// TestFault98AuditBeforeAnswer sees the event when the handler runs.
+func TestFault98AuditBeforeAnswer(t *testing.T) {
 	s := withRoutes(t, nil)
 	if _, text := s.get("read:acme", "/test/read"); text != "size 1" {
 		t.Errorf("when the answer begins: %s", text)
@@ -143,9 +143,9 @@ func TestAuditKeepsNoSecret(t *testing.T) {
 	}
 }
 
-// TestAuditUnwritable reads a journal that takes no events: reads go on and are counted,
+// TestFault98AuditUnwritable reads a journal that takes no events: reads go on and are counted,
 // unless they must be journalled.
-func TestAuditUnwritable(t *testing.T) {
+func TestFault98AuditUnwritable(t *testing.T) {
 	dir := t.TempDir()
 	j, err := annals.Open(dir, nil)
 	check(t, err)

@@ -22,6 +22,7 @@ type duplex struct {
 	in      *annals.Decoder
 	window  *window
 	out     []byte
+	lingers time.Time // since when; readLoop's
 }
 
 // postStream appends values one by one as they come, and answers each with a line.
@@ -63,10 +64,12 @@ func (d *duplex) run() error {
 	ctx, cancel := x.streamContext()
 	release := d.interruptReads(ctx)
 	defer release()
+	taking, stop := context.WithCancel(x.r.Context())
 	var reading sync.WaitGroup
-	reading.Go(func() { d.readLoop(ctx) })
+	reading.Go(func() { d.readLoop(ctx, taking) })
 	defer reading.Wait()
 	defer cancel()
+	defer stop()
 	for {
 		values := d.window.take()
 		if len(values) == 0 {
@@ -80,13 +83,26 @@ func (d *duplex) run() error {
 	}
 }
 
-// interruptReads ends what blocks in a read when ctx ends. Once release has returned
+// A stream of a server that goes down is read on, and values are refused, until nothing
+// has come for lingerTime, or for maxLinger in all: that tells a busy client to stop.
+// Without it the connection would be reset, and with it answers that are on their way.
+const (
+	lingerTime = 250 * time.Millisecond
+	maxLinger  = 5 * time.Second
+)
+
+// interruptReads ends what blocks in a read when ctx ends, a moment later if the server
+// goes down. Once release has returned
 // nothing of it goes on: the connection is not the handler's any more when that returns.
 func (d *duplex) interruptReads(ctx context.Context) (release func()) {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
-		_ = d.control.SetReadDeadline(time.Unix(1, 0))
+		deadline := time.Unix(1, 0)
+		if isDraining(ctx) {
+			deadline = time.Now().Add(lingerTime)
+		}
+		_ = d.control.SetReadDeadline(deadline)
 	})
 	return sync.OnceFunc(func() {
 		if !stop() {
@@ -95,17 +111,21 @@ func (d *duplex) interruptReads(ctx context.Context) (release func()) {
 	})
 }
 
-// readLoop puts the values of the stream into the window. It ends with the stream, or
-// with ctx.
-func (d *duplex) readLoop(ctx context.Context) {
+// readLoop puts the values of the stream into the window, from which they are taken until
+// taking ends. It ends with the stream, with ctx, or a moment after the server has begun
+// to go down.
+func (d *duplex) readLoop(ctx, taking context.Context) {
 	defer d.window.end()
 	for {
 		text, err := d.in.Next()
 		v := &value{line: d.in.Line(), bytes: len(text)}
 		last := false
 		switch {
-		case err == io.EOF || ctx.Err() != nil:
+		case err == io.EOF, ctx.Err() != nil && (err != nil || !isDraining(ctx)):
 			return
+		case ctx.Err() != nil:
+			v.problem = problemf(codeUnavailable, "the server is going down: send this and what follows again, elsewhere or later")
+			d.linger()
 		case errors.Is(err, annals.ErrInvalid), errors.Is(err, annals.ErrTooLarge):
 			v.problem = problemOf(err)
 		case err != nil: // where the next value begins cannot be known
@@ -113,12 +133,23 @@ func (d *duplex) readLoop(ctx context.Context) {
 		default:
 			d.parse(v, text)
 		}
-		if d.x.paceEvents(ctx, len(v.events)) != nil {
+		if d.x.paceEvents(ctx, len(v.events)) != nil && !isDraining(ctx) {
 			return
 		}
-		if !d.window.put(ctx, v) || last {
+		if !d.window.put(taking, v) || last {
 			return
 		}
+	}
+}
+
+// linger gives the next value its time.
+func (d *duplex) linger() {
+	now := time.Now()
+	if d.lingers.IsZero() {
+		d.lingers = now
+	}
+	if now.Sub(d.lingers) < maxLinger {
+		_ = d.control.SetReadDeadline(now.Add(lingerTime))
 	}
 }
 

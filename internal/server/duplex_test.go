@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/annals-io/annals"
@@ -235,4 +237,20 @@ func compressor(t *testing.T, encoding string, w io.Writer) flusher {
 	z, err := zstd.NewWriter(w)
 	check(t, err)
 	return z
+}
+
+// TestStreamUnread has a client that sends and reads nothing, until the connection is cut:
+// the handler ends, however full everything is.
+func TestStreamUnread(t *testing.T) {
+	s := newTestServer(t, nil)
+	var full sync.WaitGroup
+	full.Add(1)
+	w := &stalledWriter{make(http.Header), 1, &full, make(chan struct{})}
+	r := httptest.NewRequest("POST", eventsPath+"/stream", &endless{text: `{"type":"x"}` + "\n"})
+	r.Header.Set("Content-Type", "application/x-ndjson")
+	var gone sync.WaitGroup
+	gone.Go(func() { s.stallLoop(w, r) })
+	full.Wait()
+	close(w.cut)
+	gone.Wait()
 }

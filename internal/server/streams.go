@@ -57,6 +57,9 @@ func (x *exchange) grantContext() (context.Context, context.CancelFunc) {
 	}
 }
 
+// isDraining reports whether a stream's context ended because the server goes down.
+func isDraining(ctx context.Context) bool { return context.Cause(ctx) == errDraining }
+
 // noDeadline is for the body of a request that has no end, or none that counts.
 var noDeadline time.Time
 
