@@ -14,10 +14,10 @@ import (
 
 // Formats of an export.
 const (
-	FormatNDJSON   = "ndjson" // entries in canonical form, one a line
-	FormatJSON     = "json"   // one array of them
-	FormatCSV      = "csv"
-	FormatJournald = "journald" // the export format of systemd's journal
+	FormatNDJSON   = "ndjson"   // entries in canonical form, one a line
+	FormatJSON     = "json"     // one array of them
+	FormatCSV      = "csv"      // a header and a row an entry, safe for spreadsheets
+	FormatJournald = "journald" // rows of changed fields, one JSON object a line, as a data lake's change journal has them
 )
 
 // Export yields every entry that q chooses, oldest first unless q says otherwise, in one
@@ -51,7 +51,8 @@ func (c *Client) Export(ctx context.Context, q annals.Query) iter.Seq2[annals.En
 	}
 }
 
-// ExportTo returns the entries that q chooses in a format, as the server makes it. The
+// ExportTo returns the entries that q chooses in a format, as the server makes it. In every
+// format but [FormatNDJSON] the parameter redact of q hides the values at its paths. The
 // caller closes the result; a Read that fails with another error than [io.EOF] says that
 // something is missing.
 func (c *Client) ExportTo(ctx context.Context, q annals.Query, format string) (io.ReadCloser, error) {

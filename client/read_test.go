@@ -256,6 +256,45 @@ func TestReadTokens(t *testing.T) {
 	}
 }
 
+// exported returns an export as the server makes it.
+func (f *fixture) exported(t *testing.T, q annals.Query, format string) string {
+	t.Helper()
+	r, err := f.ExportTo(t.Context(), q, format)
+	check(t, err)
+	text, err := io.ReadAll(r)
+	check(t, errors.Join(err, r.Close()))
+	return string(text)
+}
+
+// TestExportFormats asks for each format, and for values to be hidden in it.
+func TestExportFormats(t *testing.T) {
+	f := newFixture(t, "")
+	fill(t, f.journal)
+	q := annals.Query{Filter: "type:odd"}
+	hiding := annals.Query{Filter: q.Filter, Params: map[string][]string{"redact": {"changes.f", "entity.type"}}}
+	for format, want := range map[string]struct{ begin, shown, hidden string }{
+		client.FormatNDJSON:   {`{"id":"`, `"changes":{"f":[null,1]}`, ""},
+		client.FormatJSON:     {"[\n", `"changes":{"f":[null,1]}`, `"changes":{"f":["[redacted]","[redacted]"]}`},
+		client.FormatCSV:      {"position,", `"{""f"":[null,1]}"`, `"{""f"":[""[redacted]"",""[redacted]""]}"`},
+		client.FormatJournald: {`{"id":"`, `"new_value":1,`, `"old_value":"[redacted]","new_value":"[redacted]",`},
+	} {
+		text := f.exported(t, q, format)
+		if !strings.HasPrefix(text, want.begin) || strings.Count(text, want.shown) != 3 {
+			t.Errorf("%s is %s", format, text)
+		}
+		if want.hidden == "" {
+			if _, err := f.ExportTo(t.Context(), hiding, format); !errors.Is(err, annals.ErrInvalid) {
+				t.Errorf("%s with hidden values: %v", format, err)
+			}
+			continue
+		}
+		text = f.exported(t, hiding, format)
+		if strings.Count(text, want.hidden) != 3 || strings.Contains(text, want.shown) || strings.Contains(text, "x/y") {
+			t.Errorf("%s with hidden values is %s", format, text)
+		}
+	}
+}
+
 // TestExport reads everything in one answer, in either format.
 func TestExport(t *testing.T) {
 	f := newFixture(t, "")
@@ -265,13 +304,8 @@ func TestExport(t *testing.T) {
 	if diff := cmp.Diff(want, entriesOf(f.Export(t.Context(), q))); diff != "" {
 		t.Errorf("entries (-search +export):\n%s", diff)
 	}
-	r, err := f.ExportTo(t.Context(), q, client.FormatJSON)
-	check(t, err)
-	text, err := io.ReadAll(r)
-	check(t, err)
-	check(t, r.Close())
-	if got := "[\n" + strings.Join(want.Entries, ",\n") + "\n]\n"; string(text) != got {
-		t.Errorf("the export as JSON is %.200s…", text)
+	if got := f.exported(t, q, client.FormatJSON); got != "[\n"+strings.Join(want.Entries, ",\n")+"\n]\n" {
+		t.Errorf("the export as JSON is %.200s…", got)
 	}
 	if _, err := f.ExportTo(t.Context(), q, "xml"); !errors.Is(err, annals.ErrInvalid) {
 		t.Errorf("unknown format: %v", err)

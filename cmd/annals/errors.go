@@ -11,6 +11,7 @@ import (
 
 	"github.com/annals-io/annals"
 	"github.com/annals-io/annals/client"
+	"github.com/annals-io/annals/internal/export"
 	"github.com/annals-io/annals/internal/query"
 	"github.com/spf13/cobra"
 )
@@ -179,7 +180,8 @@ func isInvalid(err error) bool {
 	_, usage := errors.AsType[*usageError](err)
 	_, syntax := errors.AsType[*query.SyntaxError](err)
 	_, param := errors.AsType[*query.ParamError](err)
-	return usage || syntax || param || errors.Is(err, errRejected) || errors.Is(err, annals.ErrInvalid) || errors.Is(err, annals.ErrTooLarge)
+	_, option := errors.AsType[*export.OptionError](err)
+	return usage || syntax || param || option || errors.Is(err, errRejected) || errors.Is(err, annals.ErrInvalid) || errors.Is(err, annals.ErrTooLarge)
 }
 
 // report prints an error and the next step, if it is known.
@@ -229,6 +231,9 @@ func hintOf(err error) string {
 	}
 	if i, ok := errors.AsType[*annals.InvalidError](err); ok {
 		return i.Hint
+	}
+	if o, ok := errors.AsType[*export.OptionError](err); ok {
+		return o.Hint
 	}
 	if c, ok := errors.AsType[*annals.ConflictError](err); ok && c.ID != "" {
 		return "an id keeps its first content; give other content another id"

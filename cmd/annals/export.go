@@ -5,29 +5,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/annals-io/annals"
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/annals-io/annals/internal/export"
 	"github.com/spf13/cobra"
 )
 
-// formJournald is a format of exports alone.
-const formJournald = "journald"
-
-// exportFormats are the formats of exports.
-var exportFormats = []string{formNDJSON, formJSON, formCSV, formJournald}
-
-// An export says what is exported, and how.
-type export struct {
+// exportFlags say what is exported, and how.
+type exportFlags struct {
 	from, to  uint64 // positions; to is exclusive
 	format    string
-	form      string // of the rows of the journald format
+	csvRows   bool   // of the journald format
 	templates string // name of the file
 	describe  bool
 	redact    []string
 }
+
+// csvHelp says how cells are kept safe, and how to get the text back.
+const csvHelp = `CSV has a row an entry and a column a member; objects and arrays are JSON. A text that
+a spreadsheet could take for a formula, or that begins with an apostrophe, gets an
+apostrophe in front: take one away to get it back. In columns of text what would break
+a line or move a cursor is written as \u000a, and a \ that would begin such an escape
+as \u005c. A semicolon before what could be a formula is \u003b: some spreadsheets end
+a cell there.`
 
 const exportLong = `Print entries, oldest first. Without TEXT and flags that choose that is every entry of
 every tenant, the journal's own included; with them it is every entry that a query
@@ -61,7 +65,7 @@ is in each item. What is left is no entry any more, so it does not go with ndjso
 cannot be imported or verified.`
 
 func newExport(e *env) *cobra.Command {
-	var x export
+	var x exportFlags
 	c := &cobra.Command{
 		Use:   "export [TEXT]",
 		Short: "Print all entries, oldest first",
@@ -88,42 +92,40 @@ func newExport(e *env) *cobra.Command {
 	f.Uint64Var(&x.from, "from", 0, "first position")
 	f.Uint64Var(&x.to, "to", 1<<63, "position to stop before")
 	c.Flag("to").DefValue = "the end"
-	f.StringVar(&x.format, "format", formNDJSON, "format of the export: "+strings.Join(exportFormats, ", "))
+	f.StringVar(&x.format, "format", export.NDJSON, "format of the export: "+strings.Join(export.Formats(), ", "))
 	f.StringVar(&x.templates, "templates", "", "file of sentences by type")
 	f.BoolVar(&x.describe, "describe", false, "add descriptions to json")
 	f.StringArrayVar(&x.redact, "redact", nil, "path of values to hide, such as actor.address or data.user.email; may be repeated")
 	orderFlag(c, &s.order, "asc")
-	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(exportFormats, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(export.Formats(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("redact", cobra.NoFileCompletions)
 	_ = c.MarkFlagFilename("templates", "json")
 	return e.serverFlags(c)
 }
 
 // check refuses what does not go together.
-func (x *export) check(e *env) error {
-	x.form = formNDJSON
-	if x.format == formJournald && e.output == formCSV {
-		x.form = formCSV
-	} else if _, err := e.form(formNDJSON); err != nil {
+func (x *exportFlags) check(e *env) error {
+	x.csvRows = x.format == export.Journald && e.output == formCSV
+	if _, err := e.form(formNDJSON); err != nil && !x.csvRows {
 		return hinted(err, "--format says how an export is printed")
 	}
 	switch {
-	case !slices.Contains(exportFormats, x.format):
-		return usagef("format %q is unknown, want %s", x.format, strings.Join(exportFormats, ", "))
+	case !slices.Contains(export.Formats(), x.format):
+		return usagef("format %q is unknown, want %s", x.format, strings.Join(export.Formats(), ", "))
 	case x.from > x.to:
 		return usagef("from is %d, behind to, which is %d", x.from, x.to)
-	case x.format == formNDJSON && len(x.redact) > 0:
+	case x.format == export.NDJSON && len(x.redact) > 0:
 		return hinted(usagef("ndjson holds entries as they are"), "--redact goes with --format json, csv or journald")
-	case x.format == formJournald && (x.templates != "" || x.describe):
+	case x.format == export.Journald && (x.templates != "" || x.describe):
 		return hinted(usagef("journald has no descriptions"), "descriptions go with --format json or csv")
-	case x.format == formNDJSON && (x.templates != "" || x.describe):
+	case x.format == export.NDJSON && (x.templates != "" || x.describe):
 		return hinted(usagef("ndjson holds entries as they are"), "descriptions go with --format json or csv")
 	}
 	return nil
 }
 
 // export prints entries in order.
-func (e *env) export(ctx context.Context, q annals.Query, x export) error {
+func (e *env) export(ctx context.Context, q annals.Query, x exportFlags) error {
 	all := len(q.Params) == 0 && e.tenant == "" // of which there is no search
 	if all {
 		q.Tenants = append(q.Tenants, annals.SystemTenant)
@@ -162,63 +164,43 @@ func (e *env) export(ctx context.Context, q annals.Query, x export) error {
 // exportBuffer is how much is written at once.
 const exportBuffer = 1 << 20
 
-// exportWriter returns what makes the writer of an export's format.
-func (e *env) exportWriter(x *export) (func() entryWriter, error) {
-	narrator, err := loadTemplates(x.templates)
+// exportWriter returns what makes the writer of an export.
+func (e *env) exportWriter(x *exportFlags) (func() entryWriter, error) {
+	templates, err := loadTemplates(x.templates)
 	if err != nil {
 		return nil, err
 	}
-	hide, err := newRedaction(x.redact)
+	hide, err := export.ParseRedaction(x.redact)
 	if err != nil {
 		return nil, err
 	}
-	f := flattener{narrator: narrator, hide: hide}
-	return func() entryWriter {
-		out := bufio.NewWriterSize(e.stdout, exportBuffer)
-		lines := e.lineWriter(out)
-		switch x.format {
-		case formCSV:
-			return newCSVWriter(out, f)
-		case formJournald:
-			if x.form == formCSV {
-				return newJournaldCSV(out, f)
-			}
-			return newJournaldLines(lines, f)
-		case formJSON:
-			return &jsonExporter{flattener: f, arrayWriter: arrayWriter{lineWriter: lines}, describe: x.describe || x.templates != ""}
-		}
-		return &lines
-	}, nil
+	o := export.Options{Format: x.format, Redaction: hide, Templates: templates, CSVRows: x.csvRows}
+	o.Describe = x.format == export.JSON && (x.describe || templates != nil)
+	return func() entryWriter { return e.formatWriter(bufio.NewWriterSize(e.stdout, exportBuffer), o) }, nil
 }
 
-// A jsonExporter writes entries, or what is left of them, as one array.
-type jsonExporter struct {
-	flattener
-	arrayWriter
-	describe bool
-	buf      []byte
-}
-
-func (w *jsonExporter) write(e *annals.Entry) (err error) {
-	if w.hide == nil && !w.describe {
-		return w.element(e.JSON)
+// loadTemplates reads a file of templates; no name means none.
+func loadTemplates(name string) (*export.Templates, error) {
+	if name == "" {
+		return nil, nil
 	}
-	if err := w.take(e); err != nil {
-		return err
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open templates: %w", err)
 	}
-	w.buf = append(w.buf[:0], w.record.json...)
-	if w.describe {
-		w.buf = append(w.buf[:len(w.buf)-1], `,"description":`...)
-		if w.buf, err = jsontext.AppendQuote(w.buf, w.narrator.tell(&w.record)); err != nil {
-			return fmt.Errorf("describe entry at position %d: %w", e.Position, err)
-		}
-		w.buf = append(w.buf, '}')
+	text, err := io.ReadAll(io.LimitReader(f, export.MaxTemplatesBytes+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("read templates: %w", err)
 	}
-	return w.element(w.buf)
+	t, err := export.ParseTemplates(text)
+	if err != nil {
+		return nil, fmt.Errorf("templates %s: %w", name, err)
+	}
+	return t, nil
 }
 
 // scan writes every entry of a span of positions.
-func (e *env) scan(ctx context.Context, j *annals.Journal, x export, out entryWriter, each func(*annals.Entry)) error {
+func (e *env) scan(ctx context.Context, j *annals.Journal, x exportFlags, out entryWriter, each func(*annals.Entry)) error {
 	to := min(j.Size(), annals.Position(x.to))
 	for entry, err := range j.Scan(ctx, min(to, annals.Position(x.from)), to) {
 		if err != nil {
@@ -248,7 +230,7 @@ const progressStep = 4096
 
 // exportProgress returns the bar of an export to a file. Others have their output
 // to look at.
-func (e *env) exportProgress(j *annals.Journal, x *export, order annals.Order) *exportProgress {
+func (e *env) exportProgress(j *annals.Journal, x *exportFlags, order annals.Order) *exportProgress {
 	to := min(j.Size(), annals.Position(x.to))
 	p := &exportProgress{from: min(to, annals.Position(x.from)), to: to, desc: order == annals.Descending}
 	if e.writesFile {

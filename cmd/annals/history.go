@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/export"
 	"github.com/spf13/cobra"
 )
 
@@ -83,7 +84,7 @@ func (e *env) history(ctx context.Context, entity annals.Entity, h annals.Histor
 		out := e.entryWriter(form)
 		if form == formTable {
 			t := out.(*tableWriter)
-			t.columns, t.rows = historyColumns, new(historian).rows
+			t.columns, t.rows = historyColumns, historyRows
 		}
 		shown, last, more, err := e.copyHistory(ctx, j.History(ctx, entity, h), out, limit)
 		if err != nil {
@@ -164,19 +165,15 @@ var historyColumns = []column{
 // maxChangeRows bounds the rows of one entry.
 const maxChangeRows = 50
 
-// A historian makes the rows of entries: the first change beside the entry, each
-// other one below it. Without changes the entry's message takes their place.
-type historian struct{ record record }
-
-func (h *historian) rows(e *annals.Entry) ([][]string, error) {
-	if err := h.record.read(e, e.JSON); err != nil {
-		return nil, err
-	}
+// historyRows returns an entry's rows: the first change beside the entry, each other one
+// below it. Without changes the entry's message takes their place.
+func historyRows(e *annals.Entry) ([][]string, error) {
 	v, err := e.Event()
 	if err != nil {
 		return nil, err
 	}
-	changes := changeTexts(h.record.first("changes"), math.MaxInt)
+	member, _ := e.Member("changes")
+	changes := export.Changes(member, math.MaxInt)
 	if n := len(changes); n > maxChangeRows {
 		changes = append(changes[:maxChangeRows-1], fmt.Sprintf("… and %d more fields", n-maxChangeRows+1))
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/annals-io/annals/internal/export"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -141,12 +142,12 @@ func checkedText(c *checkedLine) string {
 	return text + "\n" + string(printableJSONLines(event)) + "\n\n"
 }
 
-// printableJSONLines is printableJSON for text of several lines.
+// printableJSONLines is [export.Printable] for text of several lines.
 func printableJSONLines(text []byte) []byte {
 	var out []byte
 	for line := range bytes.Lines(text) {
 		body := bytes.TrimSuffix(line, []byte("\n"))
-		out = append(out, printableJSON(body)...)
+		out = append(out, export.Printable(body)...)
 		out = append(out, line[len(body):]...)
 	}
 	return out

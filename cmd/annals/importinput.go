@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/annals-io/annals/internal/export"
 	"github.com/annals-io/annals/internal/ingest"
 )
 
@@ -71,8 +72,8 @@ func (f *importFile) items(raw io.Reader, format ingest.Format) (ingest.ItemRead
 	var err error
 	if f.csv {
 		opts := new(ingest.CSVOptions)
-		if format.Name() == formJournald {
-			opts.Value = journaldCell
+		if format.Name() == export.Journald {
+			opts.Value = export.JournaldValue
 		}
 		items, err = ingest.NewCSVReader(raw, opts)
 	} else {

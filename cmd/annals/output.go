@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/export"
 )
 
 // Forms of output.
@@ -70,34 +71,20 @@ func printable(s string) string {
 	return b.String()
 }
 
-// printableJSON is printable for a JSON text: the result means the same. Only
-// strings hold such characters.
-func printableJSON(text []byte) []byte {
-	if bytes.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
-		return text
+// clip cuts a text that takes more than most bytes.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
 	}
-	out := make([]byte, 0, len(text)+64)
-	for _, r := range string(text) {
-		switch high, low := splitRune(r); {
-		case unicode.IsPrint(r):
-			out = utf8.AppendRune(out, r)
-		case high != 0:
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
+	end := most - len("…")
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
 	}
-	return out
+	return s[:end] + "…"
 }
 
-// splitRune returns the two halves of a character beyond 16 bits, else zeros.
-func splitRune(r rune) (high, low rune) {
-	if r < 0x10000 {
-		return 0, 0
-	}
-	r -= 0x10000
-	return 0xD800 + r>>10, 0xDC00 + r&0x3FF
-}
+// maxValue bounds what a message repeats of a value, in bytes.
+const maxValue = 200
 
 // writeJSON writes a value as one line of JSON.
 func writeJSON(w io.Writer, v any) error {
@@ -114,7 +101,7 @@ func (e *env) jsonLine(dst []byte, v any) ([]byte, error) {
 	}
 	text := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	if e.width > 0 {
-		text = printableJSON(text)
+		text = export.Printable(text)
 	}
 	return append(append(dst, text...), '\n'), nil
 }
@@ -165,86 +152,35 @@ func (e *env) entryWriter(form string) entryWriter {
 	case formTable:
 		return &tableWriter{out: out, width: e.tableWidth(), columns: entryColumns, rows: entryRows}
 	case formCSV:
-		return newCSVWriter(out, flattener{narrator: new(narrator)})
+		return e.formatWriter(out, export.Options{Format: export.CSV})
 	case formJSON:
-		return &answerWriter{arrayWriter{lineWriter: e.lineWriter(out), before: `{"events":`}}
+		return &answerWriter{export.Array{Out: out, Before: `{"events":`, Printable: e.width > 0}}
 	}
-	w := e.lineWriter(out)
-	return &w
+	return e.formatWriter(out, export.Options{Format: export.NDJSON})
 }
 
-// lineWriter returns the writer of canonical entries.
-func (e *env) lineWriter(out *bufio.Writer) lineWriter {
-	return lineWriter{out: out, terminal: e.width > 0}
+// formatWriter returns the writer of a format of exports.
+func (e *env) formatWriter(out *bufio.Writer, o export.Options) entryWriter {
+	o.Printable = e.width > 0
+	return formatWriter{export.New(out, &o)}
 }
 
-// A lineWriter writes entries as they are, one a line. On a terminal it escapes
-// what could harm it.
-type lineWriter struct {
-	out      *bufio.Writer
-	terminal bool
-}
+// A formatWriter writes entries in a format of exports.
+type formatWriter struct{ out export.Writer }
 
-func (w *lineWriter) write(e *annals.Entry) error {
-	if err := w.text(e.JSON); err != nil {
-		return err
-	}
-	return w.out.WriteByte('\n')
-}
-
-func (w *lineWriter) text(json []byte) error {
-	if w.terminal {
-		json = printableJSON(json)
-	}
-	_, err := w.out.Write(json)
-	return err
-}
-
-func (w *lineWriter) flush() error { return w.out.Flush() }
-
-func (w *lineWriter) end(*ending) error { return w.flush() }
-
-// An arrayWriter writes entries as one array.
-type arrayWriter struct {
-	lineWriter
-	before string // what the array begins with, if not [ alone
-	some   bool
-}
-
-func (w *arrayWriter) write(e *annals.Entry) error { return w.element(e.JSON) }
-
-// element writes one of the array.
-func (w *arrayWriter) element(json []byte) error {
-	before := ",\n"
-	if !w.some {
-		before = w.before + "[\n"
-	}
-	w.some = true
-	if _, err := w.out.WriteString(before); err != nil {
-		return err
-	}
-	return w.text(json)
-}
-
-// close ends the array.
-func (w *arrayWriter) close() error {
-	end := "\n]"
-	if !w.some {
-		end = w.before + "[]"
-	}
-	_, err := w.out.WriteString(end)
-	return err
-}
-
-func (w *arrayWriter) end(*ending) error {
-	return errors.Join(w.close(), w.out.WriteByte('\n'), w.out.Flush())
-}
+func (w formatWriter) write(e *annals.Entry) error { return w.out.Write(e) }
+func (w formatWriter) flush() error                { return w.out.Flush() }
+func (w formatWriter) end(*ending) error           { return w.out.End() }
 
 // An answerWriter writes entries as the answer of a search.
-type answerWriter struct{ arrayWriter }
+type answerWriter struct{ array export.Array }
+
+func (w *answerWriter) write(e *annals.Entry) error { return w.array.Add(e.JSON) }
+
+func (w *answerWriter) flush() error { return w.array.Out.Flush() }
 
 func (w *answerWriter) end(x *ending) error {
-	err := w.close()
+	err := w.array.Close()
 	cursor, total := "null", ""
 	if x.cursor != "" {
 		cursor = `"` + x.cursor + `"`
@@ -252,6 +188,6 @@ func (w *answerWriter) end(x *ending) error {
 	if x.total != nil {
 		total = fmt.Sprintf(`,"total":%d`, *x.total)
 	}
-	fmt.Fprintf(w.out, `,"next_cursor":%s,"has_more":%t,"complete":%t%s}`+"\n", cursor, x.more, x.complete, total)
-	return errors.Join(err, w.out.Flush())
+	fmt.Fprintf(w.array.Out, `,"next_cursor":%s,"has_more":%t,"complete":%t%s}`+"\n", cursor, x.more, x.complete, total)
+	return errors.Join(err, w.array.Out.Flush())
 }

@@ -3,14 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/annals-io/annals"
-	"github.com/google/go-cmp/cmp"
 	"github.com/rivo/uniseg"
 )
 
@@ -66,9 +64,6 @@ func FuzzFault100(f *testing.F) {
 		x := annals.Entry{JSON: encoded.JSON()}
 		testTableLine(t, &x)
 		testStreamLine(t, &x)
-		testCSVLine(t, &x)
-		testJSONLine(t, &x)
-		testJournald(t, &x)
 	})
 }
 
@@ -102,20 +97,6 @@ func testStreamLine(t *testing.T, x *annals.Entry) {
 	onePrintableLine(t, b.String())
 	if n := uniseg.StringWidth(strings.TrimSuffix(b.String(), "\n")); n > width {
 		t.Errorf("line takes %d columns of %d: %q", n, width, b.String())
-	}
-}
-
-func testJSONLine(t *testing.T, x *annals.Entry) {
-	var b bytes.Buffer
-	w := &lineWriter{out: bufio.NewWriter(&b), terminal: true}
-	check(t, w.write(x))
-	check(t, w.end(new(ending)))
-	onePrintableLine(t, b.String())
-	var got, want any
-	check(t, json.Unmarshal(b.Bytes(), &got))
-	check(t, json.Unmarshal(x.JSON, &want))
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("JSON means something else (-want +got):\n%s", diff)
 	}
 }
 

@@ -2,7 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -89,6 +93,51 @@ func TestRemoteReads(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-directory +server):\n%s", diff)
+			}
+		})
+	}
+	s.stop(syscall.SIGTERM)
+}
+
+// TestServedExports exports over HTTP and with a command: the bytes are the same in every
+// format.
+func TestServedExports(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal")
+	var events strings.Builder
+	for i, text := range outputSeeds {
+		quoted, err := json.Marshal(text)
+		check(t, err)
+		message, err := json.Marshal(strings.ReplaceAll(text, "\x00", ""))
+		check(t, err)
+		fmt.Fprintf(&events, `{"id":"h%d","type":"t.x","message":%s,"actor":{"id":"u%d","name":"secret"},"changes":{"f":[%s,%d]},"data":{"text":%s}}`+"\n", i, message, i, quoted, i, quoted)
+	}
+	runOK(t, events.String()+lines(1200), "append", "--data", dir)
+	s := startServe(t, dir, "--insecure-no-auth", "--audit-reads", "none")
+	for _, tt := range []struct {
+		params string
+		flags  []string
+	}{
+		{"format=ndjson", nil},
+		{"format=json", nil},
+		{"format=csv", nil},
+		{"format=journald", nil},
+		{"format=json&type=none", []string{"type:none"}},
+		{"format=csv&order=desc&type=t.*", []string{"--order", "desc", "type:t.*"}},
+		{"format=json&redact=actor.name&redact=data.text", []string{"--redact", "actor.name", "--redact", "data.text"}},
+		{"format=csv&redact=actor.name&redact=changes.f", []string{"--redact", "actor.name", "--redact", "changes.f"}},
+		{"format=journald&redact=changes.f", []string{"--redact", "changes.f"}},
+	} {
+		t.Run(tt.params, func(t *testing.T) {
+			params, err := url.ParseQuery(tt.params)
+			check(t, err)
+			args := append([]string{"export", "--data", dir, "--tenant", "*", "--format", params.Get("format")}, tt.flags...)
+			want := runOK(t, "", args...)
+			res, err := http.Get(s.URL + "/api/v1/audit/export?" + tt.params)
+			check(t, err)
+			got, err := io.ReadAll(res.Body)
+			check(t, errors.Join(err, res.Body.Close()))
+			if diff := cmp.Diff(want, string(got)); diff != "" || res.StatusCode != http.StatusOK || want == "" {
+				t.Errorf("status %d (-command +server):\n%s", res.StatusCode, diff)
 			}
 		})
 	}

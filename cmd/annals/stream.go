@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"strings"
 	"time"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/export"
 )
 
 // streamColumns are those of a table that has no end.
@@ -46,7 +48,6 @@ var (
 type streamWriter struct {
 	tableWriter
 	colours bool
-	record  record
 }
 
 func newStreamWriter(out *bufio.Writer, width int, colours bool) *streamWriter {
@@ -59,11 +60,9 @@ func (w *streamWriter) write(e *annals.Entry) error {
 		return err
 	}
 	text := messageText(&v)
-	if text == "" && len(v.Changes) > 0 {
-		if err := w.record.read(e, e.JSON); err != nil {
-			return err
-		}
-		text = w.record.tell("changes")
+	if text == "" {
+		changes, _ := e.Member("changes")
+		text = strings.Join(export.Changes(changes, maxCell), "; ")
 	}
 	cells := printableCells([]string{
 		v.Time.UTC().Format(time.RFC3339), v.Type, actorText(v.Actor), entityText(v.Entity), string(v.Outcome), text,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/export"
 	"github.com/spf13/cobra"
 )
 
@@ -199,6 +200,5 @@ func (e *env) tailWriter(form string) entryWriter {
 		plain := e.width == 0 || e.getenv("NO_COLOR") != "" || e.getenv("TERM") == "dumb"
 		return newStreamWriter(out, e.tableWidth(), !plain)
 	}
-	w := e.lineWriter(out)
-	return &w
+	return e.formatWriter(out, export.Options{Format: export.NDJSON})
 }

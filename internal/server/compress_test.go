@@ -15,7 +15,10 @@ import (
 func TestCompressedAnswers(t *testing.T) {
 	s := newTestServer(t, nil)
 	s.fill(t, 3000)
-	for _, path := range []string{eventsPath + "?limit=1000", "/api/v1/audit/export", "/api/v1/audit/export?format=json", "/openapi.json"} {
+	for _, path := range []string{
+		eventsPath + "?limit=1000", "/openapi.json", "/api/v1/audit/export", "/api/v1/audit/export?format=json",
+		"/api/v1/audit/export?format=csv", "/api/v1/audit/export?format=journald",
+	} {
 		_, plain := s.call(t, "GET", path, "")
 		for accept, want := range map[string]string{
 			"gzip": "gzip", "zstd": "zstd", "gzip, zstd": "zstd", "deflate, gzip;q=1.0, *;q=0.5": "gzip", "gzip;q=0.5, zstd;q=0.2": "gzip", "x-gzip, br": "",

@@ -1,30 +1,26 @@
 package server
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"net/http"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/export"
 )
 
 // exportBytes is how much of an export is written at once.
 const exportBytes = 256 << 10
 
-// Formats of exports.
-const (
-	exportNDJSON   = "ndjson"   // entries, one a line
-	exportJSON     = "json"     // one array of them
-	exportJournald = "journald" // rows of changed fields, one a line
-)
-
 // getExport answers with every entry that a filter chooses, oldest first unless order
 // says otherwise. An export that meets damage, or an error, breaks off: its end is the
 // only sign that it is whole.
 func getExport(x *exchange) error {
-	format, err := x.choice("format", exportNDJSON, exportJSON, exportJournald)
+	o, err := x.exportOptions()
 	if err != nil {
 		return err
 	}
-	x.query.Del("format")
 	tenants, err := x.readable()
 	if err != nil {
 		return err
@@ -37,90 +33,88 @@ func getExport(x *exchange) error {
 		return busy("too many exports are running")
 	}
 	defer x.server.exports.give(1)
-	e := &exporter{x: x, array: format == exportJSON, rows: format == exportJournald}
-	return e.run(q)
+	e := &exporter{x: x, contentType: o.ContentType()}
+	return e.run(q, export.New(bufio.NewWriterSize(e, exportBytes), o))
 }
 
-// An exporter writes an export.
-type exporter struct {
-	x     *exchange
-	array bool // one array rather than one line each
-	rows  bool // of changed fields, rather than entries
-	out   *writer
-	buf   []byte
-	some  bool
-}
-
-// run writes all that q chooses. What is wrong with q is known before the answer begins.
-func (e *exporter) run(q annals.Query) error {
-	e.buf = make([]byte, 0, exportBytes+exportBytes/4)
-	if e.array {
-		e.buf = append(e.buf, '[')
+// exportOptions takes the parameters that say how an export is written. The others are
+// the search's.
+func (x *exchange) exportOptions() (*export.Options, error) {
+	format, err := x.choice("format", export.Formats()...)
+	if err != nil {
+		return nil, err
 	}
+	o := &export.Options{Format: format}
+	if o.Redaction, err = export.ParseRedaction(x.query["redact"]); err == nil {
+		err = o.Check()
+	}
+	delete(x.query, "format")
+	delete(x.query, "redact")
+	if refused, ok := errors.AsType[*export.OptionError](err); ok {
+		return nil, optionProblem(refused)
+	}
+	return o, err
+}
+
+// optionProblem tells what is wrong with the parameter redact: the format is known.
+func optionProblem(o *export.OptionError) error {
+	detail := `parameter "redact": ` + o.Text
+	if o.Hint != "" {
+		detail += "; " + o.Hint
+	}
+	return problemf(codeInvalid, detail)
+}
+
+// An exporter sends an export.
+type exporter struct {
+	x           *exchange
+	contentType string
+	out         *writer // nil until the answer begins
+}
+
+// run sends all that q chooses, which to writes to e. What is wrong with q is known before
+// the answer begins.
+func (e *exporter) run(q annals.Query, to export.Writer) error {
 	if e.x.r.Method == http.MethodHead && !e.x.query.Has("limit") {
 		q.Limit = 1 // which tells as much of what is wrong with q
 	}
 	ctx, cancel := e.x.grantContext()
 	defer cancel()
-	for entry, err := range e.x.server.journal.SearchAll(ctx, q) {
-		if err != nil {
-			return e.breakOff(err)
+	if err := e.copy(ctx, q, to); err != nil {
+		if e.out != nil {
+			e.out.discard()
 		}
-		if err := e.write(&entry); err != nil {
-			return e.breakOff(err)
-		}
+		return err
 	}
-	if e.array {
-		e.buf = append(e.buf, "\n]\n"...)
-	}
-	if err := e.flush(); err != nil {
-		return e.breakOff(err)
-	}
+	e.begin() // if there was nothing to send
 	return e.out.Close()
 }
 
-// write adds an entry.
-func (e *exporter) write(entry *annals.Entry) error {
-	switch {
-	case e.rows:
-		if entry.Tenant() != annals.SystemTenant { // nobody's change
-			e.buf = appendRows(e.buf, entry, '\n')
+// copy writes all that q chooses.
+func (e *exporter) copy(ctx context.Context, q annals.Query, to export.Writer) error {
+	for entry, err := range e.x.server.journal.SearchAll(ctx, q) {
+		if err != nil {
+			return err
 		}
-	case e.array:
-		if e.some {
-			e.buf = append(e.buf, ',')
+		if err := to.Write(&entry); err != nil {
+			return err
 		}
-		e.buf = append(append(e.buf, '\n'), entry.JSON...)
-	default:
-		e.buf = append(append(e.buf, entry.JSON...), '\n')
 	}
-	e.some = true
-	if len(e.buf) < exportBytes {
-		return nil
-	}
-	return e.flush()
+	return to.End()
 }
 
-// flush sends what was added, and begins the answer.
-func (e *exporter) flush() error {
-	if e.out == nil {
-		contentType := "application/x-ndjson"
-		if e.array {
-			contentType = "application/json"
-		}
-		e.x.w.Header()["Cache-Control"] = []string{"no-store"}
-		clearDeadlines(http.NewResponseController(e.x.w))
-		e.out = e.x.writer(contentType)
-	}
-	_, err := e.out.Write(e.buf)
-	e.buf = e.buf[:0]
-	return err
+// Write sends a part of the export, and begins the answer.
+func (e *exporter) Write(p []byte) (int, error) {
+	e.begin()
+	return e.out.Write(p)
 }
 
-// breakOff ends an answer that is not whole.
-func (e *exporter) breakOff(err error) error {
+// begin begins the answer, if it has not begun.
+func (e *exporter) begin() {
 	if e.out != nil {
-		e.out.discard()
+		return
 	}
-	return err
+	e.x.w.Header()["Cache-Control"] = []string{"no-store"}
+	clearDeadlines(http.NewResponseController(e.x.w))
+	e.out = e.x.writer(e.contentType)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/export"
 )
 
 // These routes are those of an event journal of a data lake. Its objects are rows: one
@@ -36,8 +37,11 @@ func (x *exchange) sendRows(q annals.Query) error {
 	out := takeBuffer()
 	defer out.give()
 	out.b = append(out.b, `{"events":[`...)
+	var rows export.Rows
 	for i := range p.Entries {
-		out.b = appendRows(out.b, &p.Entries[i], ',')
+		if out.b, err = rows.Append(out.b, &p.Entries[i], ','); err != nil {
+			return err
+		}
 	}
 	if out.b[len(out.b)-1] == ',' {
 		out.b = out.b[:len(out.b)-1]

@@ -1,66 +1,13 @@
-package main
+package export
 
 import (
-	"bufio"
-	"encoding/csv"
-	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 
-	"github.com/annals-io/annals"
+	"github.com/go-json-experiment/json/jsontext"
 )
-
-// csvHelp says how cells are kept safe, and how to get the text back.
-const csvHelp = `CSV has a row an entry and a column a member; objects and arrays are JSON. A text that
-a spreadsheet could take for a formula, or that begins with an apostrophe, gets an
-apostrophe in front: take one away to get it back. In columns of text what would break
-a line or move a cursor is written as \u000a, and a \ that would begin such an escape
-as \u005c. A semicolon before what could be a formula is \u003b: some spreadsheets end
-a cell there.`
-
-// A csvWriter writes entries as CSV. Each is one line of printable text, without a
-// cell that a spreadsheet takes for a formula.
-type csvWriter struct {
-	flattener
-	out   *bufio.Writer
-	csv   *csv.Writer
-	cells []string
-}
-
-func newCSVWriter(out *bufio.Writer, f flattener) *csvWriter {
-	w := &csvWriter{flattener: f, out: out, csv: csv.NewWriter(out), cells: make([]string, len(flatColumns))}
-	for i, c := range flatColumns {
-		w.cells[i] = c.name
-	}
-	_ = w.csv.Write(w.cells) // its errors stay until end
-	return w
-}
-
-func (w *csvWriter) write(e *annals.Entry) error {
-	if err := w.take(e); err != nil {
-		return err
-	}
-	for i := range flatColumns {
-		c := &flatColumns[i]
-		text := w.cell(c)
-		switch c.kind {
-		case textCell, storyCell:
-			text = csvText(text)
-		case jsonCell:
-			text = csvJSON(text)
-		}
-		w.cells[i] = text
-	}
-	return w.csv.Write(w.cells)
-}
-
-func (w *csvWriter) flush() error {
-	w.csv.Flush()
-	return errors.Join(w.csv.Error(), w.out.Flush())
-}
-
-func (w *csvWriter) end(*ending) error { return w.flush() }
 
 // csvText returns the cell of a text.
 func csvText(s string) string {
@@ -70,7 +17,7 @@ func csvText(s string) string {
 // csvJSON returns the cell of a JSON text. Only its strings hold what is not
 // printable, and may have it escaped.
 func csvJSON(s string) string {
-	return guarded(s, string(printableJSON([]byte(s))))
+	return guarded(s, string(Printable([]byte(s))))
 }
 
 // guarded returns the cell of a text that has been escaped, so that neither it nor
@@ -159,4 +106,28 @@ func isEscape(s string) bool {
 		return false
 	}
 	return strings.Trim(s[2:6], "0123456789abcdefABCDEF") == ""
+}
+
+// cellText returns the text that csvText made a cell of, and a cell that it would
+// not have made as it is.
+func cellText(cell string) string {
+	text := unescapeText(strings.TrimPrefix(cell, "'"))
+	if csvText(text) != cell {
+		return cell
+	}
+	return text
+}
+
+// escapes are what escapeText writes for characters, one or more.
+var escapes = regexp.MustCompile(`(?:\\u[0-9a-fA-F]{4})+`)
+
+// unescapeText is the inverse of escapeText.
+func unescapeText(s string) string {
+	return escapes.ReplaceAllStringFunc(s, func(run string) string {
+		text, err := jsontext.AppendUnquote(nil, `"`+run+`"`)
+		if err != nil {
+			return run
+		}
+		return string(text)
+	})
 }

@@ -1,4 +1,4 @@
-package main
+package export
 
 import (
 	"errors"
@@ -38,19 +38,20 @@ func parsePath(text string) (path, error) {
 		escaped = false
 	}
 	p.names = append(p.names, name.String())
-	return p, p.check()
+	if err := p.check(); err != nil {
+		return path{}, err
+	}
+	return p, nil
 }
 
 // check refuses a path that no entry has.
 func (p *path) check() error {
 	switch member, rest := p.names[0], p.names[1:]; {
 	case slices.Contains(p.names, ""):
-		return usagef("path %q has an empty name", p.text)
+		return refused("path %q has an empty name", p.text)
 	case len(p.names) > maxPathNames:
-		return usagef("path has %d names, more than %d", len(p.names), maxPathNames)
-	case !slices.Contains(memberNames, member):
-		return p.unknown()
-	case len(rest) > 0 && !slices.ContainsFunc(query.Fields(), func(f query.Field) bool {
+		return refused("path has %d names, more than %d", len(p.names), maxPathNames)
+	case !slices.ContainsFunc(query.Fields(), func(f query.Field) bool {
 		free := f.Kind == query.Path
 		typed := len(f.Sub) >= len(rest) && slices.Equal(f.Sub[:len(rest)], rest)
 		return f.Member == member && (free || typed)
@@ -62,14 +63,14 @@ func (p *path) check() error {
 
 // unknown is the error for a path that no entry has.
 func (p *path) unknown() error {
-	err := usagef("path %q is of no member of an entry", p.text)
+	err := refused("path %q is of no member of an entry", p.text)
 	field, _, lookup := query.Lookup(p.text)
 	var unknown *query.ParamError
 	switch {
 	case lookup == nil && !field.Keys:
-		return hinted(err, "did you mean %s?", strings.Join(append([]string{field.Member}, field.Sub...), "."))
+		return err.hinted("did you mean %s?", strings.Join(append([]string{field.Member}, field.Sub...), "."))
 	case errors.As(lookup, &unknown) && unknown.Hint != "":
-		return hinted(err, "%s", unknown.Hint)
+		return err.hinted("%s", unknown.Hint)
 	}
-	return hinted(err, "write a member as entries have it, such as actor.name or data.total")
+	return err.hinted("write a member as entries have it, such as actor.name or data.total")
 }

@@ -1,4 +1,4 @@
-package main
+package export
 
 import (
 	"errors"
@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/annals-io/annals"
-	"github.com/google/go-cmp/cmp"
 )
 
 // recordOf returns the record of an event in JSON.
@@ -34,7 +33,7 @@ func TestStories(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := new(narrator).tell(recordOf(t, tt.event)); got != tt.want {
+			if got := (*Templates)(nil).tell(recordOf(t, tt.event)); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -78,7 +77,7 @@ func TestTemplateErrors(t *testing.T) {
 		"{data." + strings.Repeat("x.", 70) + "x}", strings.Repeat("x", maxTemplate+1),
 	} {
 		_, err := parseTemplate(text)
-		if _, ok := errors.AsType[*usageError](err); !ok {
+		if _, ok := errors.AsType[*OptionError](err); !ok {
 			t.Errorf("template %.40q: error is %v", text, err)
 		}
 	}
@@ -87,14 +86,14 @@ func TestTemplateErrors(t *testing.T) {
 // TestTemplateChoice has the template of a type come before those of prefixes, and
 // the longest prefix first.
 func TestTemplateChoice(t *testing.T) {
-	n, err := parseTemplates([]byte(`{"order.paid":"1","order.*":"2","ord*":"3","order.paid.*":"4"}`))
+	n, err := ParseTemplates([]byte(`{"order.paid":"1","order.*":"2","ord*":"3","order.paid.*":"4"}`))
 	check(t, err)
 	for typ, want := range map[string]string{"order.paid": "1", "order.sent": "2", "order": "3", "order.paid.twice": "4", "other": "other", "or": "or"} {
 		if got := n.tell(recordOf(t, `{"type":"`+typ+`"}`)); got != want {
 			t.Errorf("type %s got template %q, want %q", typ, got, want)
 		}
 	}
-	if n, err = parseTemplates([]byte(` { "*" : "any" } `)); err != nil || n.tell(recordOf(t, `{"type":"x"}`)) != "any" {
+	if n, err = ParseTemplates([]byte(` { "*" : "any" } `)); err != nil || n.tell(recordOf(t, `{"type":"x"}`)) != "any" {
 		t.Errorf("template of every type: %v", err)
 	}
 }
@@ -113,7 +112,7 @@ func FuzzTemplates(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		n, err := parseTemplates(text)
+		n, err := ParseTemplates(text)
 		if err != nil {
 			return
 		}
@@ -138,72 +137,11 @@ func TestLongStories(t *testing.T) {
 		r := recordOf(t, event)
 		parsed, err := parseTemplate("{data} {changes} {data}")
 		check(t, err)
-		n := &narrator{templates: map[string]template{"b": parsed, "*": parsed}}
-		for _, got := range []string{n.tell(r), new(narrator).tell(r)} {
+		n := &Templates{templates: map[string]template{"b": parsed, "*": parsed}}
+		for _, got := range []string{n.tell(r), new(Templates).tell(r)} {
 			if len(got) > maxStory || !utf8.ValidString(got) {
 				t.Errorf("%d bytes, want at most %d of text", len(got), maxStory)
 			}
 		}
-	}
-}
-
-func TestRedaction(t *testing.T) {
-	const event = `{"id":"1","time":"2026-01-01T00:00:00.000000000Z","type":"a","version":"1.0","tenant":"default","actor":{"id":"u","name":"n"},` +
-		`"related":[{"type":"t","id":"1"},{"type":"t","id":"2"}],"changes":{"s":["a",{"x":1}],"t":["b"]},"data":{"u":[{"p":1,"q":[2]},3],"v.w":"x","n":1.50}}`
-	tests := []struct {
-		name  string
-		paths []string
-		old   string
-		new   string
-	}{
-		{"a member", []string{"actor"}, `{"id":"u","name":"n"}`, `"[redacted]"`},
-		{"below it", []string{"actor.name"}, `"name":"n"`, `"name":"[redacted]"`},
-		{"not there", []string{"reason", "data.none", "data.n.x", "metadata.x"}, "", ""},
-		{"each element", []string{"data.u.p"}, `"p":1`, `"p":"[redacted]"`},
-		{"an array", []string{"data.u"}, `[{"p":1,"q":[2]},3]`, `"[redacted]"`},
-		{"elements of members", []string{"related.id"}, `[{"type":"t","id":"1"},{"type":"t","id":"2"}]`, `[{"type":"t","id":"[redacted]"},{"type":"t","id":"[redacted]"}]`},
-		{"a change", []string{"changes.s"}, `["a",{"x":1}]`, `["[redacted]","[redacted]"]`},
-		{"in a change", []string{"changes.s.x"}, `{"x":1}`, `{"x":"[redacted]"}`},
-		{"a dot", []string{`data.v\.w`}, `"v.w":"x"`, `"v.w":"[redacted]"`},
-		{"wide and narrow", []string{"data.u.p", "data", "data.n"}, `{"u":[{"p":1,"q":[2]},3],"v.w":"x","n":1.50}`, `"[redacted]"`},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r, err := newRedaction(tt.paths)
-			check(t, err)
-			got, err := r.apply(nil, []byte(event))
-			check(t, err)
-			want := strings.Replace(event, tt.old, tt.new, 1)
-			if tt.old != "" && want == event {
-				t.Fatal("the test replaces nothing")
-			}
-			if diff := cmp.Diff(want, string(got)); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
-	if _, err := newRedaction(make([]string, maxRedacted+1)); err == nil {
-		t.Error("there is no limit of paths")
-	}
-}
-
-// TestRedactedCells hides members of every kind: cells and fields show nothing of
-// them.
-func TestRedactedCells(t *testing.T) {
-	const event = `{"type":"a","actor":{"name":"secret"},"subjects":["secret"],"changes":{"s":["secret","secret"]},"data":{"x":"secret"},"duration_ms":5}`
-	encoded, err := annals.ParseEvent([]byte(event))
-	check(t, err)
-	hide, err := newRedaction([]string{"actor", "subjects", "changes", "data.x", "duration_ms"})
-	check(t, err)
-	f := flattener{narrator: new(narrator), hide: hide}
-	x := &annals.Entry{JSON: encoded.JSON()}
-	cells := rowOf(t, x, f)
-	for name, value := range cells {
-		if strings.Contains(value, "secret") || strings.Contains(strings.ToLower(name), "hash") && value != "" {
-			t.Errorf("%s shows %q", name, value)
-		}
-	}
-	if cells["duration_ms"] != "[redacted]" || cells["data"] != `{"x":"[redacted]"}` || cells["subjects"] != `"[redacted]"` {
-		t.Errorf("cells are %q", cells)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package export
 
 import (
 	"fmt"
@@ -64,8 +64,8 @@ func nameColumns(paths []struct {
 
 // A flattener makes cells of entries.
 type flattener struct {
-	narrator *narrator
-	hide     *redaction // nil hides nothing
+	templates *Templates
+	hide      *Redaction // nil hides nothing
 
 	record record
 	text   []byte // what may be shown of record
@@ -75,7 +75,7 @@ type flattener struct {
 func (f *flattener) cell(c *flatColumn) string {
 	switch c.kind {
 	case storyCell:
-		return f.narrator.tell(&f.record)
+		return f.templates.tell(&f.record)
 	case hashCell:
 		if f.hide != nil {
 			return "" // it would confirm a guess of what is hidden

@@ -1,4 +1,4 @@
-package main
+package export
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/annals-io/annals"
+	"github.com/annals-io/annals/internal/query"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -83,10 +84,10 @@ func TestFault101Cells(t *testing.T) {
 // FuzzFault101Cell makes cells of texts: none is a formula or breaks a line, and
 // each comes back.
 func FuzzFault101Cell(f *testing.F) {
-	if len(outputSeeds) < 10 {
+	if len(hostileTexts) < 10 {
 		f.Fatal("seeds are missing")
 	}
-	for _, s := range outputSeeds {
+	for _, s := range hostileTexts {
 		f.Add(s)
 		f.Add(" '" + s)
 		f.Add("a;" + s + "; \"" + s)
@@ -129,8 +130,8 @@ func rowOf(t *testing.T, x *annals.Entry, f flattener) map[string]string {
 	t.Helper()
 	var b bytes.Buffer
 	w := newCSVWriter(bufio.NewWriter(&b), f)
-	check(t, w.write(x))
-	check(t, w.end(new(ending)))
+	check(t, w.Write(x))
+	check(t, w.End())
 	_, line, _ := strings.Cut(b.String(), "\n")
 	onePrintableLine(t, line)
 	rows, err := csv.NewReader(&b).ReadAll()
@@ -150,7 +151,7 @@ func rowOf(t *testing.T, x *annals.Entry, f flattener) map[string]string {
 
 // testCSVLine covers fault 101, too: no cell is a formula, and each parses back.
 func testCSVLine(t *testing.T, x *annals.Entry) {
-	cells := rowOf(t, x, flattener{narrator: new(narrator)})
+	cells := rowOf(t, x, flattener{})
 	v, err := x.Event()
 	check(t, err)
 	for name, want := range map[string]string{
@@ -172,13 +173,13 @@ func testCSVLine(t *testing.T, x *annals.Entry) {
 
 // TestFlatColumns has each member of an entry in one column at least.
 func TestFlatColumns(t *testing.T) {
-	for _, name := range memberNames {
+	for _, f := range query.Fields() {
 		found := false
 		for _, c := range flatColumns {
-			found = found || len(c.names) > 0 && c.names[0] == name
+			found = found || len(c.names) > 0 && c.names[0] == f.Member
 		}
 		if !found {
-			t.Errorf("no column has %s", name)
+			t.Errorf("no column has %s", f.Member)
 		}
 	}
 	names := make(map[string]bool)

@@ -1,4 +1,4 @@
-package main
+package export
 
 import (
 	"strings"
@@ -13,22 +13,25 @@ const (
 	maxValue = 200 // of a change
 )
 
-// A narrator says in a sentence for people what an entry is about. The zero value
-// does so without templates.
-type narrator struct{ templates map[string]template } // by type, or by prefix and *
-
-// tell returns the sentence. It holds whatever the entry does: the caller makes it
-// safe for where it goes.
-func (n *narrator) tell(r *record) string {
-	typ := r.text("type")
-	t, ok := n.templates[typ]
-	for i := len(typ); !ok && i >= 0 && n.templates != nil; i-- {
-		t, ok = n.templates[typ[:i]+"*"]
-	}
-	if ok {
-		return clip(t.fill(r), maxStory)
+// tell returns the sentence about an entry. It holds whatever the entry does: the caller
+// makes it safe for where it goes.
+func (t *Templates) tell(r *record) string {
+	if own, ok := t.of(r.text("type")); ok {
+		return clip(own.fill(r), maxStory)
 	}
 	return clip(r.story(), maxStory)
+}
+
+// of returns the template of a type.
+func (t *Templates) of(typ string) (found template, ok bool) {
+	if t == nil || t.templates == nil {
+		return nil, false
+	}
+	found, ok = t.templates[typ]
+	for i := len(typ); !ok && i >= 0; i-- {
+		found, ok = t.templates[typ[:i]+"*"]
+	}
+	return found, ok
 }
 
 // story is the sentence of a type without a template: actor, action, entity and
@@ -104,8 +107,14 @@ func memberText(v jsontext.Value, name string) (text string) {
 	return text
 }
 
-// changeTexts returns what changed, a text for each field, until they take more
-// than most bytes.
+// Changes returns what an entry's member changes says, for people: a text for each field,
+// with the old and the new value, until the texts take more than most bytes. It is not
+// safe for a terminal. Without changes there is none.
+func Changes(changes []byte, most int) []string {
+	return changeTexts(changes, most)
+}
+
+// changeTexts is [Changes] for what a redaction may have left of them.
 func changeTexts(changes jsontext.Value, most int) (texts []string) {
 	if changes.Kind() == '"' {
 		return []string{unquoted(changes)} // hidden
@@ -151,4 +160,14 @@ func clip(s string, most int) string {
 		end--
 	}
 	return s[:end] + "…"
+}
+
+// firstOf returns the first text that is not empty.
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
 }
