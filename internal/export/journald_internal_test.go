@@ -28,7 +28,7 @@ func testJournald(t *testing.T, x *annals.Entry) {
 	check(t, json.Unmarshal([]byte(text), &row))
 	v, err := x.Event()
 	check(t, err)
-	for name, want := range map[string]string{"id": v.ID, "source": v.Source, "actor": v.Actor.ID, "entity_id": v.Entity.ID, "field": "*"} {
+	for name, want := range map[string]string{"id": v.ID, "source": v.Source, "actor": firstOf(v.Actor.ID, v.Actor.Name), "entity_id": v.Entity.ID, "field": "*"} {
 		if row[name] != want {
 			t.Errorf("%s is %q, want %q", name, row[name], want)
 		}
