@@ -138,13 +138,13 @@ func (r *hugeLog) Read(p []byte) (int, error) {
 // TestImportMemory imports far more than the memory it may hold, in huge lines, half
 // of them too large for an event.
 func TestImportMemory(t *testing.T) {
-	const n, limit = 300, 200 << 20
+	const n, limit = 500, 300 << 20
 	log := &hugeLog{n: n, size: 1 << 20}
 	e := newTestEnv("")
 	e.stdin = log
 	dir := t.TempDir()
 	status := run(t.Context(), &e.env, []string{"import", "--data", filepath.Join(dir, "j"), "--rejects", filepath.Join(dir, "r"), "--format", "jsonl"})
-	if status != statusInvalid || !strings.Contains(e.out.String(), `"imported":150,"duplicates":0,"rejected":150,`) {
+	if status != statusInvalid || !strings.Contains(e.out.String(), `"imported":250,"duplicates":0,"rejected":250,`) {
 		t.Errorf("exit status %d: %s%s", status, e.out.String(), e.err.String())
 	}
 	if log.heap > limit {
