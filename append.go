@@ -171,13 +171,13 @@ type recordMaker struct {
 	events   []Encoded
 	all      []engine.Record
 
-	mu    sync.Mutex
-	terms []*termBuffer // guarded by mu
+	mu      sync.Mutex
+	buffers []*recordBuffer // guarded by mu
 
 	// What the slices above are of a single event, which most appends have.
 	oneEvent  [1]Encoded
 	oneRecord [1]engine.Record
-	oneTerms  [1]*termBuffer
+	oneBuffer [1]*recordBuffer
 }
 
 // records makes the records of the events of an append.
@@ -188,7 +188,7 @@ func (j *Journal) records(ctx context.Context, events []Encoded) (*recordMaker, 
 		return nil, err
 	}
 	// The events are copied: if ctx ends the call, the engine may read on.
-	r.events, r.all, r.terms = append(r.oneEvent[:0], events...), r.oneRecord[:], r.oneTerms[:0]
+	r.events, r.all, r.buffers = append(r.oneEvent[:0], events...), r.oneRecord[:], r.oneBuffer[:0]
 	if len(events) == 1 {
 		return r, r.part(0, 1)
 	}
@@ -198,11 +198,12 @@ func (j *Journal) records(ctx context.Context, events []Encoded) (*recordMaker, 
 
 // part makes the records of a part of the events.
 func (r *recordMaker) part(from, to int) error {
-	terms, most := r.room(), 0
+	buffer, most := r.buffer(), 0
 	for i := from; i < to; i++ {
 		most += r.finisher.mostBytes(&r.events[i])
 	}
-	bodies := slices.Grow([]byte(nil), most) // not make: it need not be cleared
+	bodies := slices.Grow(buffer.bodies, most) // not make: it need not be cleared
+	defer func() { buffer.bodies = bodies }()
 	for i := from; i < to; i++ {
 		e, start := &r.events[i], len(bodies)
 		id, err := newID(e)
@@ -210,7 +211,7 @@ func (r *recordMaker) part(from, to int) error {
 			bodies, err = r.finisher.finish(bodies, e, id)
 		}
 		if err == nil {
-			r.all[i], err = r.record(e, bodies[start:len(bodies):len(bodies)], terms)
+			r.all[i], err = r.record(e, bodies[start:len(bodies):len(bodies)], buffer)
 		}
 		if err != nil {
 			return inEvent(i, len(r.events), err)
@@ -219,30 +220,30 @@ func (r *recordMaker) part(from, to int) error {
 	return nil
 }
 
-// room returns room for the terms of a part.
-func (r *recordMaker) room() *termBuffer {
-	terms := takeTerms()
+// buffer returns the buffer of a part.
+func (r *recordMaker) buffer() *recordBuffer {
+	b := takeBuffer()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.terms = append(r.terms, terms)
-	return terms
+	r.buffers = append(r.buffers, b)
+	return b
 }
 
-// release takes back the room for terms once nobody reads the records any more.
+// release takes the buffers back once nobody reads the records any more.
 func (r *recordMaker) release() {
-	for _, terms := range r.terms {
-		terms.give()
+	for _, b := range r.buffers {
+		b.give()
 	}
 }
 
 // record makes the record of an event and its body.
-func (r *recordMaker) record(e *Encoded, body []byte, terms *termBuffer) (engine.Record, error) {
+func (r *recordMaker) record(e *Encoded, body []byte, buffer *recordBuffer) (engine.Record, error) {
 	x := engine.Record{Body: body, Same: func(stored []byte) bool { return sameContent(e, stored) }}
-	x.Terms = terms.rest()
+	x.Terms = buffer.rest()
 	if err := r.journal.facts.describe(&x.Facts, x.Body); err != nil {
 		return x, fmt.Errorf("read terms of event: %w", err)
 	}
-	terms.took(x.Terms)
+	buffer.took(x.Terms)
 	return x, nil
 }
 

@@ -99,23 +99,29 @@ func (p *policies) policy(text string) *query.Policy {
 	return known
 }
 
-// A termBuffer has room for the terms of the records of one append: a batch of a
-// thousand would otherwise leave a megabyte behind.
-type termBuffer struct{ terms []engine.Term }
+// A recordBuffer has room for the terms and bodies of the records of one append: a batch
+// of a thousand would otherwise leave two megabytes behind.
+type recordBuffer struct {
+	terms  []engine.Term
+	bodies []byte
+}
 
-var termBuffers = sync.Pool{New: func() any { return &termBuffer{make([]engine.Term, 0, 32)} }}
+var recordBuffers = sync.Pool{New: func() any { return &recordBuffer{terms: make([]engine.Term, 0, 32)} }}
 
-// maxTermBuffer bounds what is kept of one append.
-const maxTermBuffer = 64 << 10
+// What is kept of the buffer of one append, at most.
+const (
+	maxTermBuffer = 64 << 10
+	maxBodyBuffer = 2 << 20
+)
 
-func takeTerms() *termBuffer { return termBuffers.Get().(*termBuffer) }
+func takeBuffer() *recordBuffer { return recordBuffers.Get().(*recordBuffer) }
 
-// rest returns what is free, which is not nil.
-func (b *termBuffer) rest() []engine.Term { return b.terms[len(b.terms):] }
+// rest returns what is free for terms, which is not nil.
+func (b *recordBuffer) rest() []engine.Term { return b.terms[len(b.terms):] }
 
 // took keeps terms that were put where rest said, or makes room for more if they did
 // not fit there.
-func (b *termBuffer) took(terms []engine.Term) {
+func (b *recordBuffer) took(terms []engine.Term) {
 	if len(terms) <= cap(b.terms)-len(b.terms) {
 		b.terms = b.terms[:len(b.terms)+len(terms)]
 		return
@@ -124,11 +130,11 @@ func (b *termBuffer) took(terms []engine.Term) {
 }
 
 // give takes back what nobody uses any more.
-func (b *termBuffer) give() {
-	if cap(b.terms) > maxTermBuffer {
+func (b *recordBuffer) give() {
+	if cap(b.terms) > maxTermBuffer || cap(b.bodies) > maxBodyBuffer {
 		return
 	}
 	clear(b.terms)
-	b.terms = b.terms[:0]
-	termBuffers.Put(b)
+	b.terms, b.bodies = b.terms[:0], b.bodies[:0]
+	recordBuffers.Put(b)
 }
