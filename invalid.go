@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/annals-io/annals/internal/query"
 )
 
 // ErrInvalid reports input that is not a valid event, value or request. Nothing
@@ -228,7 +230,7 @@ func nearest(sh *shape, name string) string {
 	}
 	best, limit := "", 1+len(name)/5
 	for _, known := range names {
-		if d := editDistance(name, known); d <= limit {
+		if d := query.EditDistance(name, known); d <= limit {
 			best, limit = known, d-1
 		}
 	}
@@ -254,26 +256,6 @@ func snake(name string) string {
 		b.WriteByte(c)
 	}
 	return b.String()
-}
-
-// editDistance is the Levenshtein distance of two short strings.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // errChoice reports a string that is none of the choices.

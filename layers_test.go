@@ -25,8 +25,8 @@ const guardModule = "github.com/annals-io/annals"
 // guardLayers holds every package of the module, lowest layer first. A package
 // imports only from layers below its own. "x/..." stands for the folders below x.
 var guardLayers = [][]string{
-	{"merkle", "internal/durable", "internal/query", "internal/ingest"},
-	{"engine"},
+	{"merkle", "internal/durable", "internal/query"},
+	{"engine", "internal/ingest"},
 	{"internal/wal", "internal/index"},
 	{"engine/enginetest", "internal/native", "postgres"},
 	{"."},

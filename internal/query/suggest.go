@@ -28,16 +28,16 @@ func Nearest(name string, candidates []string) string {
 	}
 	best, limit := "", len(name)/3+2
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
-		if d := distance(name, c); d < limit {
+		if d := EditDistance(name, c); d < limit {
 			best, limit = c, d
 		}
 	}
 	return best
 }
 
-// distance returns how many bytes must be inserted, removed or replaced to make b
-// of a.
-func distance(a, b string) int {
+// EditDistance returns how many bytes must be inserted, removed or replaced to make b
+// of a. Time is the product of their lengths: bound them first.
+func EditDistance(a, b string) int {
 	last := make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j
